@@ -1,0 +1,1 @@
+"""Actors: act in a batch of environments and write what happens to the replay table."""

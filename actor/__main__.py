@@ -1,0 +1,38 @@
+"""`python -m actor`: one actor of a run; all it needs is the server's address."""
+
+from __future__ import annotations
+
+from absl import flags
+
+from actor import builder
+from actor import collect as collect_lib
+from experiment import definition, devices, process
+from experiment import flags as shared_flags
+from experiment.errors import check_number
+from reverb_server import membership
+
+_SERVER_ADDRESS = shared_flags.define_server_address()
+_TASK = flags.DEFINE_integer(
+    "task", 0, "Number of this actor, from 0; each actor of a run has its own."
+)
+
+
+def main() -> int:
+    """Parses, joins, builds, collects."""
+    stop = process.StopSignal()
+    devices.use_one_cpu_thread()
+    address = shared_flags.required(
+        "server_address", _SERVER_ADDRESS.value, "localhost:8008"
+    )
+    check_number("--task", _TASK.value, at_least=0, integer=True)
+    run = membership.Membership(address, "actor", stop, _TASK.value)
+    experiment = definition.load_text(run.manifest.gin_text)
+    collector, weights = builder.build(experiment, run, _TASK.value)
+    envs = experiment.collect.envs_per_actor
+    collect_lib.collect(collector, weights, envs, run.is_running, run.report)
+    run.leave()
+    return stop.exit_code
+
+
+if __name__ == "__main__":
+    process.run(main)

@@ -1,0 +1,51 @@
+"""Builds an actor's parts from the run's experiment."""
+
+from __future__ import annotations
+
+from actor.collector import Collector, random_share
+from experiment import environments, seeding
+from experiment.definition import Experiment
+from reverb_server import replay_layout, tables
+from reverb_server.membership import Membership
+from reverb_server.replay_writer import ReplayWriter
+from reverb_server.weights import WeightsPuller
+
+
+def build(
+    experiment: Experiment, run: Membership, task: int
+) -> tuple[Collector, WeightsPuller]:
+    """Builds the environments, the agent with its weights, and the writer.
+
+    Args:
+      experiment: What is learned.
+      run: The run this actor has joined.
+      task: Number of the actor: it decides on seeds and exploration.
+
+    Returns:
+      What collects, and what keeps its weights new.
+    """
+    manifest, settings = run.manifest, experiment.collect
+    seed = seeding.seed_role(manifest.seed, "actor", task)
+    environment = environments.batched(
+        experiment.environment, settings.envs_per_actor, seed
+    )
+    agent, train_step = experiment.make_agent(environment)
+    weights = WeightsPuller(
+        run.address, tables.weights_of(agent, train_step), settings.pull_interval_s
+    )
+    layout = replay_layout.replay_layout(agent, experiment.replay)
+    collected = run.inserted_items * layout.transitions_per_item
+    share = random_share(
+        settings.initial_collect_steps, collected, task, manifest.num_actors
+    )
+    collector = Collector(
+        environment,
+        agent,
+        policy=experiment.collect_policy(agent, task, manifest.num_actors),
+        writer=ReplayWriter(
+            run.client, layout, settings.envs_per_actor, run.is_running
+        ),
+        weights=weights,
+        random_steps=0 if manifest.resumed else share,
+    )
+    return collector, weights

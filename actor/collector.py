@@ -1,0 +1,136 @@
+"""Collects experience: environments, a policy, and the way to the replay table."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+from tf_agents.agents import tf_agent
+from tf_agents.drivers import py_driver
+from tf_agents.environments import py_environment
+from tf_agents.metrics import py_metrics
+from tf_agents.policies import random_tf_policy, tf_policy
+
+from experiment.batched_policy import BatchedPolicy
+from reverb_server.replay_layout import RANDOM_POLICY
+from reverb_server.replay_writer import ReplayWriter
+
+# Episodes over which an actor averages its returns.
+_RETURN_EPISODES = 20
+
+
+class ActingWeights(Protocol):
+    """Knows which weights the policy acts with."""
+
+    @property
+    def train_step(self) -> int:
+        """Gradient steps that made these weights."""
+
+
+class Collector:
+    """Steps environments with the random policy first, then with the collect policy."""
+
+    def __init__(
+        self,
+        environment: py_environment.PyEnvironment,
+        agent: tf_agent.TFAgent,
+        policy: tf_policy.TFPolicy,
+        writer: ReplayWriter,
+        weights: ActingWeights,
+        random_steps: int,
+    ) -> None:
+        """Resets the environments.
+
+        Args:
+          environment: Batched.
+          agent: Knows the specs.
+          policy: What to act with once there are weights.
+          writer: Observes every step.
+          weights: Those of `policy`; their train step goes into the data.
+          random_steps: Steps to take with the random policy first.
+        """
+        self._writer = writer
+        self._weights = weights
+        self._random_steps = random_steps
+        self._environment = environment
+        batch_size = environment.batch_size
+        self._returns = py_metrics.AverageReturnMetric(
+            batch_size=batch_size, buffer_size=_RETURN_EPISODES
+        )
+        self._episodes = py_metrics.NumberOfEpisodes()
+        self._env_steps = py_metrics.EnvironmentSteps()
+        self._random_policy = BatchedPolicy(
+            random_tf_policy.RandomTFPolicy(
+                agent.time_step_spec,
+                agent.action_spec,
+                info_spec=agent.collect_policy.info_spec,
+            )
+        )
+        self._policy = BatchedPolicy(policy)
+        self._time_step = environment.reset()
+        self._state = self._policy.get_initial_state(batch_size)
+
+    @property
+    def env_steps(self) -> int:
+        """Steps taken so far, in all environments."""
+        return int(self._env_steps.result())
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the next steps are the random policy's."""
+        return self.env_steps < self._random_steps
+
+    @property
+    def episodes(self) -> int:
+        """Episodes ended so far."""
+        return int(self._episodes.result())
+
+    @property
+    def average_return(self) -> float | None:
+        """Over the last episodes, explored with the collect policy; None before any."""
+        return float(self._returns.result()) if self.episodes else None
+
+    def run(self, max_steps: int) -> int:
+        """Steps all environments together, at least once.
+
+        Args:
+          max_steps: Steps to take; those of the last round are not cut off.
+
+        Returns:
+          The steps taken, in all environments.
+        """
+        before = self.env_steps
+        if self.is_random:
+            self._writer.policy_train_step = RANDOM_POLICY
+            max_steps = min(max_steps, self._random_steps - before)
+        else:
+            self._writer.policy_train_step = self._weights.train_step
+        driver = py_driver.PyDriver(
+            self._environment,
+            self._random_policy if self.is_random else self._policy,
+            observers=[self._writer, self._returns, self._episodes, self._env_steps],
+            max_steps=max_steps,
+        )
+        self._time_step, self._state = driver.run(self._time_step, self._state)
+        return self.env_steps - before
+
+
+def random_share(initial_steps: int, collected: int, task: int, num_actors: int) -> int:
+    """How many random steps are this actor's to take.
+
+    The initial random collection belongs to the run: each of its actors takes an
+    equal share, unless all of it is in the replay table already (then this actor was
+    restarted, or joined later).
+
+    Args:
+      initial_steps: Random steps of the whole run.
+      collected: Transitions the run has collected so far.
+      task: Number of this actor.
+      num_actors: Actors the run was started with.
+
+    Returns:
+      Steps; 0 for actors beyond those the run was started with.
+    """
+    if collected >= initial_steps or task >= num_actors:
+        return 0
+    return math.ceil(initial_steps / num_actors)

@@ -1,0 +1,1 @@
+"""The eval job: judges the greedy policy of the weights that the learner publishes."""

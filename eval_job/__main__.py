@@ -1,0 +1,54 @@
+"""`python -m eval_job`: the eval job of a run."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from eval_job import builder
+from eval_job.evaluate import evaluate_run, judge_final_weights
+from experiment import definition, devices, process, run_dir
+from experiment import flags as shared_flags
+from reverb_server import membership, run_tables
+from reverb_server import weights as weights_lib
+
+_SERVER_ADDRESS = shared_flags.define_server_address()
+_ROOT_DIR = shared_flags.define_root_dir("default: the one of the run's manifest")
+_TARGET_RETURN = shared_flags.define_target_return()
+
+# Seconds between two pulls of the weights.
+_PULL_INTERVAL_S = 0.1
+
+
+def main() -> int:
+    """Parses, joins, builds, evaluates, ends the run, draws the pictures."""
+    stop = process.StopSignal()
+    devices.use_one_cpu_thread()
+    address = shared_flags.required(
+        "server_address", _SERVER_ADDRESS.value, "localhost:8008"
+    )
+    run = membership.Membership(address, "eval_job", stop)
+    root_dir = Path(_ROOT_DIR.value or run.manifest.root_dir)
+    run_dir.require_writable(root_dir)
+    experiment = definition.load_text(run.manifest.gin_text)
+    settings = experiment.evaluation
+    if _TARGET_RETURN.value is not None:
+        settings = dataclasses.replace(settings, target_return=_TARGET_RETURN.value)
+    run.report(target_return=settings.target_return)
+    judge, variables = builder.build(experiment, settings, run, root_dir)
+    judge.judge_random_policy()
+    weights = weights_lib.WeightsPuller(address, variables, _PULL_INTERVAL_S)
+    interval = settings.interval_train_steps
+    if evaluate_run(judge, weights, interval, run.is_running, run.report):
+        run_tables.announce_end(address, run_tables.TARGET_REACHED, variables)
+    elif run.run_has_ended():
+        judge_final_weights(judge, run, variables, weights.train_step)
+    judge.draw_returns()
+    if not stop.is_set():
+        judge.record_videos()
+    run.leave()
+    return stop.exit_code
+
+
+if __name__ == "__main__":
+    process.run(main)

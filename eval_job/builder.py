@@ -1,0 +1,43 @@
+"""Builds the eval job's parts from the run's experiment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tf_agents.typing import types
+
+from eval_job.judge import Judge
+from experiment import seeding
+from experiment.definition import Experiment
+from experiment.settings import Evaluation
+from reverb_server import tables
+from reverb_server.membership import Membership
+
+
+def build(
+    experiment: Experiment, settings: Evaluation, run: Membership, root_dir: Path
+) -> tuple[Judge, types.NestedVariable]:
+    """Builds the agent to be judged, and who judges it.
+
+    Args:
+      experiment: What is learned.
+      settings: How to judge; may differ from the experiment's by flags.
+      run: The run this job has joined.
+      root_dir: Folder of the run.
+
+    Returns:
+      The judge, and the variables of the agent that it judges.
+    """
+    seed = seeding.seed_role(run.manifest.seed, "eval_job")
+    agent, train_step = experiment.make_agent(experiment.environment())
+    items = experiment.replay.transitions_per_item
+    judge = Judge(
+        experiment.environment,
+        agent,
+        settings,
+        run.manifest,
+        root_dir,
+        env_steps=lambda: run.inserted_items * items,
+        seed=seed,
+    )
+    return judge, tables.weights_of(agent, train_step)

@@ -1,0 +1,129 @@
+"""Judges policies of one run: evaluates them, keeps the record, draws the pictures."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+from tf_agents.agents import tf_agent
+from tf_agents.policies import random_tf_policy, tf_policy
+
+from eval_job import evaluator, plot, video
+from eval_job.returns_file import Row
+from eval_job.returns_log import ReturnsLog
+from experiment import environments, run_dir
+from experiment.batched_policy import BatchedPolicy
+from experiment.manifest import Manifest
+from experiment.settings import Evaluation
+
+
+class Judge:
+    """Evaluates the random policy and the agent's greedy one."""
+
+    def __init__(
+        self,
+        environment_factory: environments.EnvironmentFactory,
+        agent: tf_agent.TFAgent,
+        settings: Evaluation,
+        manifest: Manifest,
+        root_dir: Path,
+        env_steps: Callable[[], int],
+        seed: np.random.SeedSequence,
+    ) -> None:
+        """Makes the environments.
+
+        Args:
+          environment_factory: Makes one environment.
+          agent: Its variables are frozen while it is judged.
+          settings: How many episodes, and the target.
+          manifest: Of the run.
+          root_dir: Folder of the run.
+          env_steps: Says how many environment steps the run has taken.
+          seed: Each evaluation gets its own child of it.
+        """
+        self._factory = environment_factory
+        self._environment = environments.batched(
+            environment_factory, settings.episodes, seed
+        )
+        self._greedy = BatchedPolicy(agent.policy)
+        self._random = BatchedPolicy(
+            random_tf_policy.RandomTFPolicy(agent.time_step_spec, agent.action_spec)
+        )
+        self._settings = settings
+        self._manifest = manifest
+        self._root_dir = root_dir
+        self._env_steps = env_steps
+        self._seed = seed
+        self._log = ReturnsLog(root_dir)
+
+    def judge_random_policy(self) -> None:
+        """Evaluates the random policy, once in the life of a run."""
+        if self._log.baseline is None:
+            self._log.add_baseline(self._evaluate(self._random, 0))
+
+    def judge(self, train_step: int) -> Row:
+        """Evaluates the agent's weights as they are now.
+
+        Args:
+          train_step: Of these weights.
+
+        Returns:
+          The row that was added to the record.
+        """
+        row = self._evaluate(self._greedy, train_step)
+        self._log.add(row)
+        logging.info(
+            "train step %d: average return %.1f (%.0f to %.0f)",
+            train_step,
+            row.average_return,
+            row.min_return,
+            row.max_return,
+        )
+        return row
+
+    def reaches_target(self, row: Row) -> bool:
+        """Whether these weights reach the target return, for sure.
+
+        One good evaluation among hundreds is luck sooner or later: so weights that
+        reach the target are judged again, on fresh episodes, and must reach it twice.
+        Untrained weights never count, however lucky they are.
+        """
+        target = self._settings.target_return
+        if target is None or row.train_step == 0 or row.average_return < target:
+            return False
+        return self.judge(row.train_step).average_return >= target
+
+    def draw_returns(self) -> None:
+        """Draws `returns.png`, if there is anything to draw."""
+        if rows := self._log.rows:
+            plot.plot_returns(
+                self._root_dir / run_dir.RETURNS_PLOT,
+                rows,
+                self._log.baseline,
+                self._settings.target_return,
+                f"{self._manifest.gin_file}, seed {self._manifest.seed}, "
+                f"{self._manifest.num_actors} actors",
+            )
+
+    def record_videos(self) -> None:
+        """Records the agent as it is now, and the random policy."""
+        environment = environments.batched(self._factory, 1, self._seed.spawn(1)[0])
+        for name, policy in (("trained", self._greedy), ("random", self._random)):
+            path = self._root_dir / run_dir.VIDEOS_DIR / f"{name}.mp4"
+            try:
+                video.record(path, environment, policy)
+            except (
+                NotImplementedError,
+                AttributeError,
+                TypeError,
+                IndexError,
+            ) as error:
+                logging.warning("no video: the environment has no picture (%s)", error)
+        environment.close()
+
+    def _evaluate(self, policy: tf_policy.TFPolicy, train_step: int) -> Row:
+        env_steps = self._env_steps()
+        returns = evaluator.evaluate(self._environment, policy, self._seed.spawn(1)[0])
+        return Row.of(returns, train_step, env_steps, self._manifest.wall_time_s())

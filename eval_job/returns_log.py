@@ -1,0 +1,48 @@
+"""The record of all evaluations of a run, for people, programs and TensorBoard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from eval_job.returns_file import Row, append, read
+from experiment import run_dir
+
+
+class ReturnsLog:
+    """Keeps the evaluations of a run in its folder."""
+
+    def __init__(self, root_dir: Path) -> None:
+        """Args: root_dir: Folder of the run."""
+        self._root_dir = root_dir
+        self._summaries = tf.summary.create_file_writer(
+            str(root_dir / run_dir.EVAL_DIR)
+        )
+
+    @property
+    def baseline(self) -> Row | None:
+        """The evaluation of the random policy, if there was one."""
+        rows = read(self._root_dir / run_dir.RANDOM_RETURNS)
+        return rows[0] if rows else None
+
+    @property
+    def rows(self) -> list[Row]:
+        """All evaluations of trained weights, oldest first."""
+        return read(self._root_dir / run_dir.RETURNS)
+
+    def add_baseline(self, row: Row) -> None:
+        """Keeps the evaluation of the random policy."""
+        append(self._root_dir / run_dir.RANDOM_RETURNS, row)
+
+    def add(self, row: Row) -> None:
+        """Keeps one evaluation, over train steps and over environment steps."""
+        append(self._root_dir / run_dir.RETURNS, row)
+        with self._summaries.as_default():
+            for axis, step in (
+                ("TrainSteps", row.train_step),
+                ("EnvironmentSteps", row.env_steps),
+            ):
+                name = f"Metrics_vs_{axis}/AverageReturn"
+                tf.summary.scalar(name, row.average_return, step=step)
+        self._summaries.flush()

@@ -1,0 +1,72 @@
+"""Videos of a policy at play, without a display."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+from tf_agents.environments import batched_py_environment
+from tf_agents.policies import py_policy
+
+EPISODES = 5
+FRAMES_PER_SECOND = 30
+
+
+def record(
+    path: Path,
+    environment: batched_py_environment.BatchedPyEnvironment,
+    policy: py_policy.PyPolicy,
+    episodes: int = EPISODES,
+) -> int:
+    """Plays episodes one after another and writes them to one video.
+
+    Args:
+      path: mp4 file to write.
+      environment: A batch of one, that can be rendered to RGB arrays.
+      policy: Takes batched time steps.
+      episodes: How many.
+
+    Returns:
+      Frames written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frames = _frames(environment, policy, episodes)
+    first = next(frames)
+    height, width = first.shape[:2]
+    video = imageio_ffmpeg.write_frames(
+        str(path),
+        (width, height),
+        fps=FRAMES_PER_SECOND,
+        macro_block_size=2,  # Any even size will do: no scaling to multiples of 16.
+    )
+    video.send(None)
+    video.send(first)
+    written = 1
+    for frame in frames:
+        video.send(frame)
+        written += 1
+    video.close()
+    return written
+
+
+def _frames(
+    environment: batched_py_environment.BatchedPyEnvironment,
+    policy: py_policy.PyPolicy,
+    episodes: int,
+) -> Iterator[np.ndarray]:
+    """Yields what the environment looks like, uint8 [height, width, 3]."""
+    for _ in range(episodes):
+        time_step = environment.reset()
+        state = policy.get_initial_state(1)
+        yield _picture(environment)
+        while not time_step.is_last().all():
+            step = policy.action(time_step, state)
+            state = step.state
+            time_step = environment.step(step.action)
+            yield _picture(environment)
+
+
+def _picture(environment: batched_py_environment.BatchedPyEnvironment) -> np.ndarray:
+    return np.ascontiguousarray(environment.render()[0], np.uint8)

@@ -1,0 +1,95 @@
+"""Flags that several mains share: each is defined, and explained, once.
+
+A main calls the functions for the flags it reads, so `--help` shows just those,
+and a flag that would be ignored is refused.
+"""
+
+from __future__ import annotations
+
+from absl import flags
+
+from experiment.errors import ConfigurationError, check_number
+
+
+def define_server_address() -> flags.FlagHolder[str | None]:
+    """`--server_address`."""
+    return flags.DEFINE_string(
+        "server_address", None, "host:port of the run's Reverb server."
+    )
+
+
+def define_root_dir(default_text: str) -> flags.FlagHolder[str | None]:
+    """`--root_dir`."""
+    return flags.DEFINE_string(
+        "root_dir", None, f"Folder of the run's results; {default_text}."
+    )
+
+
+def define_gin() -> tuple[flags.FlagHolder[str], flags.FlagHolder[list[str]]]:
+    """`--gin_file` and `--gin_bindings`."""
+    return (
+        flags.DEFINE_string(
+            "gin_file",
+            "dqn_cartpole.gin",
+            "What is learned: a gin file, or the name of a preset in configs/.",
+        ),
+        flags.DEFINE_multi_string(
+            "gin_bindings",
+            [],
+            "One value that wins over the gin file, e.g. "
+            "--gin_bindings='Replay.batch_size = 128'. May be repeated.",
+        ),
+    )
+
+
+def define_seed() -> flags.FlagHolder[int]:
+    """`--seed`."""
+    return flags.DEFINE_integer(
+        "seed", 0, "Seed of weights, exploration and environments.", lower_bound=0
+    )
+
+
+def define_num_actors() -> flags.FlagHolder[int]:
+    """`--num_actors`."""
+    return flags.DEFINE_integer("num_actors", 2, "Actor processes of the run.")
+
+
+def define_max_train_steps() -> flags.FlagHolder[int | None]:
+    """`--max_train_steps`."""
+    return flags.DEFINE_integer(
+        "max_train_steps",
+        None,
+        "Gradient steps after which the run ends; default: the preset's.",
+    )
+
+
+def define_target_return() -> flags.FlagHolder[float | None]:
+    """`--target_return`."""
+    return flags.DEFINE_float(
+        "target_return",
+        None,
+        "Average return at which the run ends; default: the preset's.",
+    )
+
+
+def define_resume() -> flags.FlagHolder[bool]:
+    """`--resume`."""
+    return flags.DEFINE_boolean(
+        "resume", False, "Go on with the run in --root_dir from its last checkpoint."
+    )
+
+
+def check_num_actors(value: int) -> None:
+    """Refuses fewer than one actor with a `ConfigurationError`."""
+    check_number("--num_actors", value, at_least=1, integer=True)
+
+
+def required(name: str, value: str | None, example: str) -> str:
+    """Returns the value of a flag that must be given.
+
+    Raises:
+      ConfigurationError: It was not.
+    """
+    if not value:
+        raise ConfigurationError(f"--{name} is required, e.g. --{name}={example}.")
+    return value

@@ -1,0 +1,58 @@
+"""The manifest: a run's identity and configuration, the same for every role."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+import uuid
+from typing import Any
+
+import psutil
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What makes a run this run.
+
+    Attributes:
+      run_id: Unlike that of any other run.
+      gin_file: Name of the preset, for people.
+      gin_text: All bindings of the experiment.
+      root_dir: Where server, learner and eval job write, on their hosts.
+      seed: Seed of the run.
+      num_actors: Actors the run was started with.
+      resumed: Whether the run goes on from a checkpoint.
+      started_at: Unix time, in seconds, from which `wall_time_s` is counted.
+    """
+
+    run_id: str
+    gin_file: str
+    gin_text: str
+    root_dir: str
+    seed: int
+    num_actors: int
+    resumed: bool
+    started_at: float
+
+    @classmethod
+    def new(cls, **settings: Any) -> Manifest:
+        """Of a run that this process starts; `settings` are the other fields."""
+        return cls(
+            run_id=f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:8]}",
+            started_at=psutil.Process().create_time(),
+            **settings,
+        )
+
+    def to_json(self) -> str:
+        """As JSON text."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        """From the text of `to_json`."""
+        return cls(**json.loads(text))
+
+    def wall_time_s(self) -> float:
+        """Seconds since the run started."""
+        return time.time() - self.started_at

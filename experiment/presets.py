@@ -1,0 +1,24 @@
+"""Presets: the gin files in `configs/`, found by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from experiment.errors import ConfigurationError
+
+PRESETS = Path(__file__).resolve().parent.parent / "configs"
+
+
+def find_preset(name: str) -> Path:
+    """Finds a gin file: a path as given, or the name of a preset in `configs/`.
+
+    Raises:
+      ConfigurationError: There is no such file.
+    """
+    for path in (Path(name), PRESETS / name):
+        if path.is_file():
+            return path.resolve()
+    presets = ", ".join(sorted(path.name for path in PRESETS.glob("*.gin")))
+    raise ConfigurationError(
+        f"--gin_file is {name!r}, which is neither a file nor a preset ({presets})."
+    )

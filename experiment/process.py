@@ -1,0 +1,126 @@
+"""The life of a process: how it starts, is told to stop, and ends."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from typing import Callable
+
+from absl import app, flags
+
+from experiment.errors import (
+    EXIT_CONFIGURATION,
+    EXIT_FAILED,
+    EXIT_FINISHED,
+    ConfigurationError,
+)
+
+# What the launcher looks for in a role's log to repeat at the end.
+FATAL_MARK = "fatal: "
+
+# Seconds between a stop signal and the end of a process that does not react.
+GRACE_S = 10.0
+
+
+class StopSignal:
+    """Turns SIGTERM and SIGINT into a flag, and into the end after a grace time.
+
+    A thread waits for the signals: while the main thread is inside a call of Reverb
+    or TensorFlow, a handler written in Python would never run.
+
+    Make it before any other thread starts, so that all inherit the blocked signals.
+    """
+
+    def __init__(
+        self, grace_s: float = GRACE_S, at_last: Callable[[], None] = lambda: None
+    ) -> None:
+        """Starts to listen.
+
+        Args:
+          grace_s: Seconds after which the process ends by force.
+          at_last: Called before it does.
+        """
+        self._event = threading.Event()
+        self._number = 0
+        self._grace_s = grace_s
+        self._at_last = at_last
+        signals = {signal.SIGTERM, signal.SIGINT}
+        signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+        threading.Thread(
+            target=self._wait, args=(signals,), name="stop-signal", daemon=True
+        ).start()
+
+    def _wait(self, signals: set[signal.Signals]) -> None:
+        self._number = int(signal.sigwait(signals))
+        self._event.set()
+        # A second signal means: now.
+        signal.sigtimedwait(signals, self._grace_s)
+        self._at_last()
+        end_process(self.exit_code)
+
+    def is_set(self) -> bool:
+        """Whether the process was asked to stop."""
+        return self._event.is_set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Waits until the process is asked to stop; returns whether it was."""
+        return self._event.wait(timeout_s)
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 128 + the signal's number, as shells have it."""
+        return 128 + self._number if self._number else EXIT_FINISHED
+
+
+def end_process(code: int) -> None:
+    """Ends now, whatever threads of libraries are still blocked in."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def fail(message: str) -> None:
+    """Ends the process from any thread as failed, with one line that says why."""
+    print(f"{FATAL_MARK}{message}", file=sys.stderr, flush=True)
+    end_process(EXIT_FAILED)
+
+
+def run(main: Callable[[], int]) -> None:
+    """Runs a role's main: parses the flags, maps every way to end to an exit code.
+
+    Args:
+      main: Returns the exit code.
+    """
+
+    def guarded(argv: list[str]) -> None:
+        code = EXIT_FAILED
+        try:
+            if len(argv) > 1:
+                raise ConfigurationError(
+                    f"unknown argument {argv[1]!r}; flags are written --name=value."
+                )
+            code = main()
+        except ConfigurationError as error:
+            first_line = str(error).splitlines()[0]
+            print(f"{FATAL_MARK}{first_line}", file=sys.stderr)
+            code = EXIT_CONFIGURATION
+        except Exception as error:  # The last stop: report it, whatever it is.
+            logging.exception("unexpected error")
+            print(f"{FATAL_MARK}{type(error).__name__}: {error}", file=sys.stderr)
+        end_process(code)
+
+    app.run(guarded, flags_parser=_parse_flags)
+
+
+def _parse_flags(argv: list[str]) -> list[str]:
+    """Parses the flags; a wrong one is a configuration error (absl exits with 1)."""
+    try:
+        return list(flags.FLAGS(argv))
+    except flags.Error as error:
+        print(f"{FATAL_MARK}{error}", file=sys.stderr)
+        end_process(EXIT_CONFIGURATION)
+        raise

@@ -1,0 +1,94 @@
+"""Names inside a run's folder, and who may use the folder."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from experiment.errors import ConfigurationError
+
+MANIFEST = "run.json"
+CONFIG = "config.gin"
+METRICS = "metrics.jsonl"
+RESULT = "result.json"
+RETURNS_PLOT = "returns.png"
+LOGS_DIR = "logs"
+VIDEOS_DIR = "videos"
+EVAL_DIR = "eval"  # Beside TF-Agents' own `train` and `policies`.
+RETURNS = f"{EVAL_DIR}/returns.csv"
+RANDOM_RETURNS = f"{EVAL_DIR}/random_policy.csv"
+
+RUNS = Path("runs")
+LATEST = "latest"
+
+
+def claim(root_dir: Path, resume: bool) -> Path:
+    """Makes the folder of a run, or takes over that of a run to resume.
+
+    Args:
+      root_dir: The folder; need not exist.
+      resume: Whether a run in it shall go on.
+
+    Returns:
+      The absolute path.
+
+    Raises:
+      ConfigurationError: It cannot be written, holds another run, or holds none
+        although `resume` is set.
+    """
+    root_dir = root_dir.expanduser().resolve()
+    require_writable(root_dir)
+    used = (root_dir / MANIFEST).exists()
+    if used and not resume:
+        raise ConfigurationError(
+            f"--root_dir {root_dir} holds a run already; choose another folder, or go "
+            "on with that run by --resume."
+        )
+    if resume and not used:
+        raise ConfigurationError(
+            f"--resume: {root_dir} holds no run ({MANIFEST} is missing); start without "
+            "--resume, or name the folder of the run."
+        )
+    return root_dir
+
+
+def require_writable(root_dir: Path) -> None:
+    """Makes the folder if need be.
+
+    Raises:
+      ConfigurationError: It cannot be made or written.
+    """
+    try:
+        root_dir.mkdir(parents=True, exist_ok=True)
+        probe = root_dir / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigurationError(
+            f"--root_dir {root_dir} cannot be written ({error.strerror}); choose "
+            "another folder."
+        ) from error
+
+
+def new_root_dir(runs: Path = RUNS) -> Path:
+    """A fresh folder for a run, named by the time."""
+    name = time.strftime("%Y-%m-%d_%H-%M-%S")
+    candidates = [name, *(f"{name}_{number}" for number in range(2, 100))]
+    return next(runs / name for name in candidates if not (runs / name).exists())
+
+
+def point_latest(root_dir: Path) -> None:
+    """Lets `latest`, beside a run's folder, point to it."""
+    link = root_dir.parent / LATEST
+    fresh = root_dir.parent / f".{LATEST}-{os.getpid()}"
+    fresh.symlink_to(root_dir.name)
+    fresh.replace(link)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file at once or not at all: a reader never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_text(text)
+    fresh.replace(path)

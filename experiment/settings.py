@@ -1,0 +1,152 @@
+"""Every number of an experiment that is not the agent's own, validated.
+
+gin builds these from the preset; every role reads the same values from the
+run's manifest.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import gin
+
+from experiment.errors import ConfigurationError, check_number
+
+
+@gin.configurable
+@dataclasses.dataclass(frozen=True)
+class Replay:
+    """The replay table, and how the learner samples from it.
+
+    Attributes:
+      max_size: Transitions kept; the oldest go first.
+      min_size_to_sample: Transitions needed before the first sample. At least
+        `Collect.initial_collect_steps` are waited for in any case.
+      samples_per_insert: How often each transition is sampled on average; None
+        leaves actors and learner free of each other.
+      samples_per_insert_tolerance: How many samples the ratio may be off before
+        one side waits for the other; None computes the smallest safe value.
+      batch_size: Transitions in a training batch.
+      transitions_per_item: Transitions that travel together as one Reverb item.
+        More are faster; each transition stays equally likely to be sampled.
+      prefetch_batches: Batches kept ready in the learner.
+    """
+
+    max_size: int = 100_000
+    min_size_to_sample: int = 1_000
+    samples_per_insert: float | None = 8.0
+    samples_per_insert_tolerance: float | None = None
+    batch_size: int = 64
+    transitions_per_item: int = 8
+    prefetch_batches: int = 32
+
+    def __post_init__(self) -> None:
+        """Validates; raises `ConfigurationError`."""
+        for name in (
+            "max_size",
+            "min_size_to_sample",
+            "batch_size",
+            "transitions_per_item",
+            "prefetch_batches",
+        ):
+            check_number(
+                f"Replay.{name}", getattr(self, name), at_least=1, integer=True
+            )
+        for name in ("samples_per_insert", "samples_per_insert_tolerance"):
+            value = getattr(self, name)
+            if value is not None:
+                check_number(f"Replay.{name}", value, above=0)
+        if self.batch_size % self.transitions_per_item:
+            raise ConfigurationError(
+                f"Replay.transitions_per_item is {self.transitions_per_item}; it must "
+                f"divide Replay.batch_size ({self.batch_size})."
+            )
+        if self.min_size_to_sample > self.max_size:
+            raise ConfigurationError(
+                f"Replay.min_size_to_sample ({self.min_size_to_sample}) is larger than "
+                f"Replay.max_size ({self.max_size}), so nothing could ever be sampled; "
+                "lower the first or raise the second."
+            )
+
+
+@gin.configurable
+@dataclasses.dataclass(frozen=True)
+class Collect:
+    """How actors gather experience.
+
+    Attributes:
+      envs_per_actor: Environments in one actor, stepped together.
+      initial_collect_steps: Environment steps taken with the random policy, by
+        all actors of the run together.
+      pull_interval_s: Seconds between two looks for newer weights.
+    """
+
+    envs_per_actor: int = 16
+    initial_collect_steps: int = 1_000
+    pull_interval_s: float = 0.25
+
+    def __post_init__(self) -> None:
+        """Validates; raises `ConfigurationError`."""
+        check_number("Collect.envs_per_actor", self.envs_per_actor, 1, integer=True)
+        check_number(
+            "Collect.initial_collect_steps",
+            self.initial_collect_steps,
+            at_least=0,
+            integer=True,
+        )
+        check_number("Collect.pull_interval_s", self.pull_interval_s, above=0)
+
+
+@gin.configurable
+@dataclasses.dataclass(frozen=True)
+class Train:
+    """How the learner learns.
+
+    Attributes:
+      max_train_steps: Gradient steps after which the run ends.
+      steps_per_call: Most gradient steps taken inside one graph call.
+      publish_interval_s: Seconds between two pushes of the weights.
+      checkpoint_interval_s: Seconds between two checkpoints and policy exports.
+      summary_interval: Gradient steps between two loss summaries.
+    """
+
+    max_train_steps: int = 200_000
+    steps_per_call: int = 32
+    publish_interval_s: float = 0.25
+    checkpoint_interval_s: float = 60.0
+    summary_interval: int = 200
+
+    def __post_init__(self) -> None:
+        """Validates; raises `ConfigurationError`."""
+        for name in ("max_train_steps", "steps_per_call", "summary_interval"):
+            check_number(f"Train.{name}", getattr(self, name), 1, integer=True)
+        for name in ("publish_interval_s", "checkpoint_interval_s"):
+            check_number(f"Train.{name}", getattr(self, name), above=0)
+
+
+@gin.configurable
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """How the greedy policy is judged.
+
+    Attributes:
+      episodes: Episodes of one evaluation; the average is taken over them.
+      interval_train_steps: Fewest gradient steps between two evaluations.
+      target_return: Average return at which the run ends; None never ends it.
+    """
+
+    episodes: int = 10
+    interval_train_steps: int = 1_000
+    target_return: float | None = None
+
+    def __post_init__(self) -> None:
+        """Validates; raises `ConfigurationError`."""
+        check_number("Evaluation.episodes", self.episodes, 1, integer=True)
+        check_number(
+            "Evaluation.interval_train_steps",
+            self.interval_train_steps,
+            1,
+            integer=True,
+        )
+        if self.target_return is not None:
+            check_number("Evaluation.target_return", self.target_return)

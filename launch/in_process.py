@@ -1,0 +1,204 @@
+"""All roles in one process, taking turns: so many environment steps, so many updates.
+
+For debugging, profiling and tests. It is the code of the roles, with a real Reverb
+server, but one agent that all share: no weights travel, and the policy lag is 0.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Callable
+
+from tf_agents.agents import tf_agent
+from tf_agents.environments import py_environment
+
+from actor.collector import Collector
+from eval_job.judge import Judge
+from experiment import definition, devices, environments, seeding
+from experiment.interval import Interval
+from experiment.manifest import Manifest
+from experiment.process import StopSignal
+from launch.options import Options
+from launch.result import INTERRUPTED
+from learner import builder as learner_builder
+from reverb_server import port as port_lib
+from reverb_server import rate_limiter, replay_layout, run_tables
+from reverb_server.replay_writer import ReplayWriter
+from reverb_server.server import RunServer
+
+_PROGRESS_S = 3.0
+
+# Seconds to wait for a batch that must come, since the transitions are there.
+_BATCH_TIMEOUT_S = 30.0
+
+
+class InProcessRun:
+    """One actor, the learner, the eval job and the server, driven step by step."""
+
+    def __init__(self, options: Options, is_running: Callable[[], bool]) -> None:
+        """Builds everything; see the roles' own builders for errors.
+
+        Args:
+          options: What the run is started with.
+          is_running: Ends a wait for the rate limiter.
+        """
+        self._experiment = definition.load_file(
+            Path(options.gin_file), options.gin_bindings
+        )
+        self._holder, port = port_lib.reserve(options.port)
+        run = Manifest.new(
+            gin_file=Path(options.gin_file).name,
+            gin_text=definition.effective_text(),
+            root_dir=str(options.root_dir),
+            seed=options.seed,
+            num_actors=1,
+            resumed=options.resume,
+        )
+        self.server = RunServer(self._experiment, run, port)
+        seed = seeding.seed_role(options.seed, "in_process")
+        environment = environments.batched(
+            self._experiment.environment,
+            self._experiment.collect.envs_per_actor,
+            seed.spawn(1)[0],
+        )
+        agent, train_step = self._experiment.make_agent(environment)
+        self.trainer = learner_builder.build_trainer(
+            self._experiment, agent, train_step, self.server.address, options.root_dir
+        )
+        self.collector = self._collector(environment, agent, is_running)
+        self.judge = Judge(
+            self._experiment.environment,
+            agent,
+            self._experiment.evaluation,
+            run,
+            options.root_dir,
+            env_steps=lambda: self.collector.env_steps,
+            seed=seed.spawn(1)[0],
+        )
+        self.evaluation_interval = self._experiment.evaluation.interval_train_steps
+        self.last_return = float("nan")
+        self._updates_due = 0.0
+
+    def _collector(
+        self,
+        environment: py_environment.PyEnvironment,
+        agent: tf_agent.TFAgent,
+        is_running: Callable[[], bool],
+    ) -> Collector:
+        collect, replay = self._experiment.collect, self._experiment.replay
+        fresh = self.trainer.train_step == 0
+        return Collector(
+            environment,
+            agent,
+            policy=self._experiment.collect_policy(agent, 0, 1),
+            writer=ReplayWriter(
+                self.server.client,
+                replay_layout.replay_layout(agent, replay),
+                collect.envs_per_actor,
+                is_running,
+            ),
+            weights=self.trainer,
+            random_steps=collect.initial_collect_steps if fresh else 0,
+        )
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all gradient steps are done."""
+        return self.trainer.train_step >= self._experiment.train.max_train_steps
+
+    def take_turn(self) -> None:
+        """Steps each environment once, then does the updates that are due.
+
+        Without a wanted ratio of samples per insert, one update is due each turn.
+        """
+        replay = self._experiment.replay
+        first = self.collector.env_steps < self._first_steps
+        taken = self.collector.run(max_steps=1)
+        if first:
+            return
+        ratio = replay.samples_per_insert
+        self._updates_due += taken * ratio / replay.batch_size if ratio else 1
+        while self._updates_due >= 1 and not self.is_done:
+            self._updates_due -= 1
+            self._update()
+
+    @property
+    def _first_steps(self) -> int:
+        """Environment steps before the first update.
+
+        A few more than the table needs: steps wait in the writer until they fill an
+        item, and an environment's first step makes no transition yet.
+        """
+        replay, collect = self._experiment.replay, self._experiment.collect
+        items = rate_limiter.min_items_to_sample(replay, collect)
+        return (items + 1) * replay.transitions_per_item + collect.envs_per_actor
+
+    def _update(self) -> None:
+        """Takes one gradient step.
+
+        Raises:
+          TimeoutError: No batch came, although there are enough transitions.
+        """
+        deadline = time.monotonic() + _BATCH_TIMEOUT_S
+        while not self.trainer.run(max_steps=1):
+            if time.monotonic() > deadline:
+                raise TimeoutError(
+                    f"no batch came from the replay table in {_BATCH_TIMEOUT_S:.0f} s"
+                )
+
+    def evaluate(self) -> bool:
+        """Judges the weights as they are; returns whether they reach the target."""
+        row = self.judge.judge(self.trainer.train_step)
+        self.last_return = row.average_return
+        return self.judge.reaches_target(row)
+
+    def close(self) -> None:
+        """Stops the server."""
+        self.server.stop()
+        self._holder.close()
+
+
+def run(options: Options, say: Callable[[str], None]) -> tuple[str, int]:
+    """Runs until the target is reached or all gradient steps are done.
+
+    Args:
+      options: What the run is started with; its number of actors is taken as 1.
+      say: Shows a line to the user.
+
+    Returns:
+      The status, and the exit code.
+    """
+    stop = StopSignal()
+    devices.use_one_cpu_thread()
+    parts = InProcessRun(options, lambda: not stop.is_set())
+    status = _drive(parts, stop, say)
+    parts.trainer.save()
+    parts.trainer.export()
+    parts.judge.draw_returns()
+    if not stop.is_set():
+        parts.judge.record_videos()
+    parts.close()
+    return status, stop.exit_code
+
+
+def _drive(parts: InProcessRun, stop: StopSignal, say: Callable[[str], None]) -> str:
+    """Takes turns; evaluates at multiples of the train step, and at the end."""
+    parts.judge.judge_random_policy()
+    shown = Interval(_PROGRESS_S)
+    next_evaluation = parts.trainer.train_step
+    while not stop.is_set():
+        if parts.is_done or parts.trainer.train_step >= next_evaluation:
+            next_evaluation += parts.evaluation_interval
+            if parts.evaluate():
+                return run_tables.TARGET_REACHED
+        if parts.is_done:
+            return run_tables.MAX_TRAIN_STEPS
+        parts.take_turn()
+        if shown.due():
+            say(
+                f"train step {parts.trainer.train_step:,}  "
+                f"env steps {parts.collector.env_steps:,}  "
+                f"return {parts.last_return:.1f}"
+            )
+    return INTERRUPTED

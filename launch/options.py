@@ -1,0 +1,88 @@
+"""What a run is started with: the flags of `launch/local.sh`, checked."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from absl import flags
+
+from experiment import flags as shared_flags
+from experiment import presets, run_dir
+from experiment.errors import check_number
+
+_NUM_ACTORS = shared_flags.define_num_actors()
+_GIN_FILE, _GIN_BINDINGS = shared_flags.define_gin()
+_ROOT_DIR = shared_flags.define_root_dir("default: a new one in runs/")
+_TARGET_RETURN = shared_flags.define_target_return()
+_MAX_TRAIN_STEPS = shared_flags.define_max_train_steps()
+_SEED = shared_flags.define_seed()
+_PORT = flags.DEFINE_integer(
+    "port", None, "Port of the Reverb server; default: a free one."
+)
+_IN_PROCESS = flags.DEFINE_boolean(
+    "in_process", False, "Run all roles in one process, taking turns: to debug."
+)
+_RESUME = shared_flags.define_resume()
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """See the flags of the same names.
+
+    Attributes:
+      gin_bindings: With those that stand for `--target_return` and
+        `--max_train_steps`: in a run, gin is the one home of both.
+      root_dir: Absolute, and made.
+    """
+
+    num_actors: int
+    gin_file: str
+    gin_bindings: list[str]
+    root_dir: Path
+    seed: int
+    port: int | None
+    in_process: bool
+    resume: bool
+
+
+def read() -> Options:
+    """Reads and checks the flags, and makes the folder of the run.
+
+    Raises:
+      ConfigurationError: A value is wrong.
+    """
+    check_number("--num_actors", _NUM_ACTORS.value, at_least=1, integer=True)
+    if _PORT.value is not None:
+        check_number("--port", _PORT.value, at_least=1, at_most=65535, integer=True)
+    bindings = list(_GIN_BINDINGS.value)
+    if _TARGET_RETURN.value is not None:
+        bindings.append(f"Evaluation.target_return = {_TARGET_RETURN.value}")
+    if _MAX_TRAIN_STEPS.value is not None:
+        check_number("--max_train_steps", _MAX_TRAIN_STEPS.value, 1, integer=True)
+        bindings.append(f"Train.max_train_steps = {_MAX_TRAIN_STEPS.value}")
+    gin_file = presets.find_preset(_GIN_FILE.value)
+    return Options(
+        num_actors=_NUM_ACTORS.value,
+        gin_file=str(gin_file),
+        gin_bindings=bindings,
+        root_dir=_root_dir(),
+        seed=_SEED.value,
+        port=_PORT.value,
+        in_process=_IN_PROCESS.value,
+        resume=_RESUME.value,
+    )
+
+
+def _root_dir() -> Path:
+    """The folder given, that of the latest run to resume, or a new one."""
+    if _ROOT_DIR.value is not None:
+        folder = Path(shared_flags.required("root_dir", _ROOT_DIR.value, "runs/mine"))
+    elif _RESUME.value:
+        folder = run_dir.RUNS / run_dir.LATEST
+    else:
+        folder = run_dir.new_root_dir()
+    claimed = run_dir.claim(folder, _RESUME.value)
+    if claimed.parent == run_dir.RUNS.resolve():
+        run_dir.point_latest(claimed)
+    return claimed

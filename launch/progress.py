@@ -1,0 +1,77 @@
+"""The progress of a run in one line, from the figures that its processes sent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+class Progress:
+    """Follows the metrics file of a run."""
+
+    def __init__(self, metrics: Path) -> None:
+        """Args: metrics: The file; need not exist yet. What it holds now is old."""
+        self._metrics = metrics
+        self._position = metrics.stat().st_size if metrics.exists() else 0
+        self._newest: dict[tuple[str, int], dict[str, Any]] = {}
+        self._best: float | None = None
+
+    def read(self) -> None:
+        """Reads what has come since the last time."""
+        if not self._metrics.exists():
+            return
+        with self._metrics.open() as file:
+            file.seek(self._position)
+            while (line := file.readline()).endswith("\n"):
+                self._position = file.tell()
+                self._take(json.loads(line))
+
+    def _take(self, row: dict[str, Any]) -> None:
+        self._newest[(row["role"], row.get("task", 0))] = row
+        average = row.get("average_return")
+        if row["role"] == "eval_job" and average is not None:
+            self._best = average if self._best is None else max(self._best, average)
+
+    def figure(self, role: str, name: str) -> Any:
+        """The newest value of a role's figure; None if there is none."""
+        return self._newest.get((role, 0), {}).get(name)
+
+    @property
+    def status(self) -> str | None:
+        """Why the run ended; None if it has not."""
+        value = self.figure("run", "status")
+        return None if value is None else str(value)
+
+    def line(self, seconds: float) -> str:
+        """The line to show.
+
+        Args:
+          seconds: Since the start.
+        """
+        server, learner = "reverb_server", "learner"
+        minutes, rest = divmod(int(seconds), 60)
+        parts = [f"{minutes:02d}:{rest:02d}"]
+        train_step = self.figure(learner, "train_step")
+        if train_step is None and self.figure(server, "env_steps") is None:
+            return f"{parts[0]}  starting"
+        parts.append(
+            f"train step {train_step or 0:,} "
+            f"({self.figure(learner, 'updates_per_s') or 0:,.0f}/s)"
+        )
+        parts.append(
+            f"env steps {self.figure(server, 'env_steps') or 0:,} "
+            f"({self.figure(server, 'env_steps_per_s') or 0:,.0f}/s)"
+        )
+        parts.append(
+            f"replay {self.figure(server, 'replay_size') or 0:,}"
+            f"/{self.figure(server, 'replay_max_size') or 0:,}"
+        )
+        lag = self.figure(learner, "policy_lag")
+        parts.append("policy lag -" if lag is None else f"policy lag {lag:,.0f}")
+        average = self.figure("eval_job", "average_return")
+        if average is not None:
+            target = self.figure("eval_job", "target_return")
+            wanted = "" if target is None else f", target {target:g}"
+            parts.append(f"return {average:.1f} (best {self._best:.1f}{wanted})")
+        return "  ".join(parts)

@@ -1,0 +1,60 @@
+"""`result.json`: what a run has come to."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from eval_job import returns_file
+from experiment import run_dir
+from experiment.manifest import Manifest
+from launch.options import Options
+
+INTERRUPTED = "interrupted"
+FAILED = "failed"
+TARGET_REACHED = "target_reached"
+
+
+def write(options: Options, status: str, started_at: float, ended_at: float) -> Path:
+    """Writes the result of a run from the files in its folder.
+
+    Args:
+      options: What the run was started with.
+      status: How it ended.
+      started_at: Unix time, in seconds, when the command started.
+      ended_at: When it ended.
+
+    Returns:
+      The file.
+    """
+    root_dir = options.root_dir
+    manifest = _manifest(root_dir)
+    rows = returns_file.read(root_dir / run_dir.RETURNS)
+    baseline = returns_file.read(root_dir / run_dir.RANDOM_RETURNS)
+    last = rows[-1] if rows else None
+    to_target = None
+    if manifest and last and status == TARGET_REACHED:
+        to_target = round(manifest.started_at - started_at + last.wall_time_s, 3)
+    result: dict[str, Any] = {
+        "run_id": manifest.run_id if manifest else None,
+        "status": status,
+        "average_return": last.average_return if last else None,
+        "best_average_return": max((row.average_return for row in rows), default=None),
+        "random_average_return": baseline[0].average_return if baseline else None,
+        "train_step": last.train_step if last else 0,
+        "env_steps": last.env_steps if last else 0,
+        "wall_time_s": round(ended_at - started_at, 3),
+        "time_to_target_s": to_target,
+        "num_actors": options.num_actors,
+        "seed": options.seed,
+        "gin_file": Path(options.gin_file).name,
+    }
+    path = root_dir / run_dir.RESULT
+    run_dir.write_text(path, json.dumps(result, indent=2) + "\n")
+    return path
+
+
+def _manifest(root_dir: Path) -> Manifest | None:
+    path = root_dir / run_dir.MANIFEST
+    return Manifest.from_json(path.read_text()) if path.exists() else None

@@ -1,0 +1,64 @@
+"""What the launcher says to the user."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from experiment import run_dir
+from launch.options import Options
+
+
+def say(line: str) -> None:
+    """Shows a line now."""
+    print(line, flush=True)
+
+
+def greet(options: Options, port: int) -> None:
+    """Says what is being started, and where to look."""
+    say(
+        f"{Path(options.gin_file).name}: {options.num_actors} actors, learner, eval; "
+        f"replay server at port {port}; results in {_short(options.root_dir)}. "
+        "Ctrl-C ends the run."
+    )
+
+
+def farewell(options: Options, status: str, result: Path) -> None:
+    """Says how the run ended, and what there is to see."""
+    figures = json.loads(result.read_text())
+    average, to_target = figures["average_return"], figures["time_to_target_s"]
+    parts = [status.replace("_", " ")]
+    if average is not None:
+        parts.append(
+            f"average return {average:.1f} at train step {figures['train_step']:,}"
+        )
+    if figures["random_average_return"] is not None:
+        parts.append(f"random policy {figures['random_average_return']:.1f}")
+    parts.append(
+        f"{to_target:.0f} s to the target"
+        if to_target
+        else f"{figures['wall_time_s']:.0f} s"
+    )
+    folder = _short(options.root_dir)
+    found = [
+        name
+        for name in (
+            run_dir.RESULT,
+            run_dir.RETURNS_PLOT,
+            f"{run_dir.VIDEOS_DIR}/trained.mp4",
+            f"{run_dir.VIDEOS_DIR}/random.mp4",
+            "policies/greedy_policy",
+            run_dir.LOGS_DIR,
+        )
+        if (options.root_dir / name).exists()
+    ]
+    say(", ".join(parts))
+    say(f"see {folder}: {', '.join(found)}")
+    say(f"curves: .venv/bin/tensorboard --logdir {folder}")
+
+
+def _short(path: Path) -> str:
+    """Relative to where the user is, if that is shorter."""
+    relative = os.path.relpath(path)
+    return relative if len(relative) < len(str(path)) else str(path)

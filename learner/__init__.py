@@ -1,0 +1,1 @@
+"""The learner: trains the agent on replayed experience and publishes its weights."""

@@ -1,0 +1,49 @@
+"""`python -m learner`: the learner of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from experiment import definition, devices, process, run_dir
+from experiment import flags as shared_flags
+from experiment.errors import check_number
+from learner import builder
+from learner import train as train_lib
+from reverb_server import membership, run_tables
+
+_SERVER_ADDRESS = shared_flags.define_server_address()
+_ROOT_DIR = shared_flags.define_root_dir("default: the one of the run's manifest")
+_MAX_TRAIN_STEPS = shared_flags.define_max_train_steps()
+
+
+def main() -> int:
+    """Parses, joins, builds, trains, ends the run."""
+    stop = process.StopSignal()
+    devices.share_gpus()
+    address = shared_flags.required(
+        "server_address", _SERVER_ADDRESS.value, "localhost:8008"
+    )
+    run = membership.Membership(address, "learner", stop)
+    root_dir = Path(_ROOT_DIR.value or run.manifest.root_dir)
+    run_dir.require_writable(root_dir)
+    settings = definition.load_text(run.manifest.gin_text)
+    max_train_steps = _MAX_TRAIN_STEPS.value or settings.train.max_train_steps
+    check_number("--max_train_steps", max_train_steps, at_least=1, integer=True)
+    trainer = builder.build(settings, run.manifest, address, root_dir)
+    trainer.publish()
+    train_lib.train(
+        trainer, settings.train, max_train_steps, run.is_running, run.report
+    )
+    trainer.save()
+    if run.run_has_ended():
+        trainer.adopt(run_tables.read_end(address)[1])
+    elif not stop.is_set():
+        run_tables.announce_end(address, run_tables.MAX_TRAIN_STEPS, trainer.weights)
+    trainer.export()
+    run.report(**trainer.figures())
+    run.leave()
+    return stop.exit_code
+
+
+if __name__ == "__main__":
+    process.run(main)

@@ -1,0 +1,72 @@
+"""Builds the learner's parts from the run's experiment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+from tf_agents.agents import tf_agent
+from tf_agents.experimental.distributed import reverb_variable_container
+from tf_agents.train import learner as tf_learner
+
+from experiment import seeding
+from experiment.definition import Experiment
+from experiment.manifest import Manifest
+from learner.batch_queue import BatchQueue
+from learner.policy_export import PolicyExporter
+from learner.policy_lag import PolicyLag
+from learner.trainer import Trainer
+from reverb_server import replay_dataset, replay_layout, tables
+
+# The Learner saves by train steps; here it is told when to, by time.
+_NEVER = 2**62
+
+
+def build(
+    experiment: Experiment, manifest: Manifest, address: str, root_dir: Path
+) -> Trainer:
+    """Builds the agent, restored from its last checkpoint if there is one.
+
+    Args:
+      experiment: What is learned.
+      manifest: Of the run.
+      address: host:port of the server.
+      root_dir: Folder of the run.
+
+    Returns:
+      The agent, ready to be trained.
+    """
+    seeding.seed_role(manifest.seed, "learner")
+    agent, train_step = experiment.make_agent(experiment.environment())
+    return build_trainer(experiment, agent, train_step, address, root_dir)
+
+
+def build_trainer(
+    experiment: Experiment,
+    agent: tf_agent.TFAgent,
+    train_step: tf.Variable,
+    address: str,
+    root_dir: Path,
+) -> Trainer:
+    """As `build`, for an agent that exists already."""
+    lag = PolicyLag(train_step)
+    learner = tf_learner.Learner(
+        str(root_dir),
+        train_step,
+        agent,
+        after_train_strategy_step_fn=lag,
+        checkpoint_interval=_NEVER,
+        summary_interval=experiment.train.summary_interval,
+    )
+    replay = experiment.replay
+    dataset = replay_dataset.replay_dataset(
+        address, replay_layout.replay_layout(agent, replay), replay.batch_size
+    )
+    return Trainer(
+        learner,
+        agent,
+        BatchQueue(dataset, replay.prefetch_batches),
+        lag,
+        reverb_variable_container.ReverbVariableContainer(address, [tables.VARIABLES]),
+        PolicyExporter(agent, train_step, root_dir),
+    )

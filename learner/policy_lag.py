@@ -1,0 +1,38 @@
+"""How old the policy was that chose a sampled action, in gradient steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from reverb_server.replay_dataset import SampleInfo
+from reverb_server.replay_layout import RANDOM_POLICY
+
+
+class PolicyLag:
+    """Measures, inside the training graph, the lag of all transitions trained on.
+
+    Pass it to the learner as `after_train_strategy_step_fn`.
+    """
+
+    def __init__(self, train_step: tf.Variable) -> None:
+        """Args: train_step: int64 scalar, the learner's."""
+        self._train_step = train_step
+        self._sum = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._count = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+    def __call__(self, sample: tuple[Any, SampleInfo], loss_info: Any) -> None:
+        """Adds the lag of one batch; transitions of the random policy have none."""
+        del loss_info
+        versions = sample[1].policy_train_step
+        known = tf.boolean_mask(versions, versions != RANDOM_POLICY)
+        self._sum.assign_add(tf.reduce_sum(self._train_step - known))
+        self._count.assign_add(tf.size(known, tf.int64))
+
+    def take(self) -> float | None:
+        """Mean lag in gradient steps since the last call; None if there is none."""
+        count, total = int(self._count), int(self._sum)
+        self._sum.assign(0)
+        self._count.assign(0)
+        return total / count if count else None

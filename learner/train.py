@@ -1,0 +1,48 @@
+"""The loop of the learner."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+from experiment.interval import Interval, Rate
+from experiment.settings import Train
+from learner.trainer import Trainer
+
+_REPORT_S = 1.0
+
+
+def train(
+    trainer: Trainer,
+    settings: Train,
+    max_train_steps: int,
+    is_running: Callable[[], bool],
+    report: Callable[..., None],
+) -> int:
+    """Trains until the run ends or `max_train_steps` are done.
+
+    Args:
+      trainer: The agent in training.
+      settings: How often to publish and to save.
+      max_train_steps: Gradient steps of the whole run, those before a resume included.
+      is_running: Whether to go on.
+      report: Takes figures for the telemetry.
+
+    Returns:
+      The train step reached.
+    """
+    publish = Interval(settings.publish_interval_s)
+    save = Interval(settings.checkpoint_interval_s)
+    clock, rate = Interval(_REPORT_S), Rate()
+    rate.update(trainer.train_step)
+    while is_running() and trainer.train_step < max_train_steps:
+        if publish.due():
+            trainer.publish()
+        if save.due():
+            trainer.save()
+            trainer.export()
+        remaining = max_train_steps - trainer.train_step
+        trainer.run(min(settings.steps_per_call, remaining))
+        if clock.due():
+            updates_per_s = rate.update(trainer.train_step)
+            report(updates_per_s=updates_per_s, **trainer.figures())
+    return trainer.train_step

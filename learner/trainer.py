@@ -1,0 +1,94 @@
+"""Trains the agent through TF-Agents' Learner, publishes, saves."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import tensorflow as tf
+from tf_agents.agents import tf_agent
+from tf_agents.experimental.distributed import reverb_variable_container
+from tf_agents.train import learner as tf_learner
+from tf_agents.typing import types
+
+from learner.batch_queue import BatchQueue
+from learner.policy_export import PolicyExporter
+from learner.policy_lag import PolicyLag
+from reverb_server import tables
+from reverb_server.weights import assign
+
+# Longest wait for a batch, in seconds, until the loop looks around again.
+_WAIT_S = 0.5
+
+
+class Trainer:
+    """The agent in training, and the ways its weights leave the process."""
+
+    def __init__(
+        self,
+        learner: tf_learner.Learner,
+        agent: tf_agent.TFAgent,
+        batches: BatchQueue,
+        lag: PolicyLag,
+        container: reverb_variable_container.ReverbVariableContainer,
+        exporter: PolicyExporter,
+    ) -> None:
+        """Takes the parts; see `builder.build`."""
+        self._learner = learner
+        self._agent = agent
+        self._batches = batches
+        self._lag = lag
+        self._container = container
+        self._exporter = exporter
+        self._loss: tf.Tensor | None = None
+
+    @property
+    def train_step(self) -> int:
+        """Gradient steps taken."""
+        return int(self._learner.train_step_numpy)
+
+    @property
+    def weights(self) -> types.NestedVariable:
+        """What actors and eval job need of the agent."""
+        return tables.weights_of(self._agent, self._learner.train_step)
+
+    def run(self, max_steps: int, wait_for: int = 1) -> int:
+        """Takes as many gradient steps as there are batches ready.
+
+        Args:
+          max_steps: At most so many steps.
+          wait_for: Batches to wait for, for a moment, before starting.
+
+        Returns:
+          Steps taken; 0 if no batch came in time.
+        """
+        steps = min(self._batches.wait(wait_for, _WAIT_S), max_steps)
+        if steps > 0:
+            self._loss = self._learner.run(steps, iterator=self._batches).loss
+        return max(steps, 0)
+
+    def publish(self) -> None:
+        """Pushes the weights to the variable container."""
+        self._container.push(self.weights, tables.VARIABLES)
+
+    def save(self) -> None:
+        """Writes a checkpoint to resume from."""
+        checkpoint_trigger = self._learner.triggers[-1]
+        checkpoint_trigger(self._learner.train_step_numpy, force_trigger=True)
+
+    def export(self) -> None:
+        """Writes the policies as SavedModels."""
+        self._exporter.export()
+
+    def adopt(self, weights: types.NestedTensor) -> None:
+        """Replaces the policy's weights, e.g. by those that ended the run."""
+        assign(self.weights, weights)
+        logging.info("took over the weights of train step %d", self.train_step)
+
+    def figures(self) -> dict[str, Any]:
+        """Loss and policy lag since the last call, for the telemetry."""
+        return {
+            "train_step": self.train_step,
+            "loss": None if self._loss is None else float(self._loss),
+            "policy_lag": self._lag.take(),
+        }

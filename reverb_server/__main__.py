@@ -1,0 +1,52 @@
+"""`python -m reverb_server`: serves one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from absl import flags
+
+from experiment import definition, devices, manifest, presets, process, run_dir, seeding
+from experiment import flags as shared_flags
+from reverb_server import port as port_lib
+from reverb_server import server as server_lib
+
+_ROOT_DIR = shared_flags.define_root_dir("required")
+_GIN_FILE, _GIN_BINDINGS = shared_flags.define_gin()
+_SEED = shared_flags.define_seed()
+_NUM_ACTORS = shared_flags.define_num_actors()
+_RESUME = shared_flags.define_resume()
+_PORT = flags.DEFINE_integer("port", 8008, "Port to serve at, on all interfaces.")
+_PORT_IS_RESERVED = flags.DEFINE_boolean(
+    "port_is_reserved", False, "The starter of this process holds --port for it."
+)
+
+
+def main() -> int:
+    """Parses, builds, serves."""
+    stop = process.StopSignal()
+    devices.use_one_cpu_thread()
+    root_dir = shared_flags.required("root_dir", _ROOT_DIR.value, "runs/my_run")
+    folder = run_dir.claim(Path(root_dir), _RESUME.value)
+    shared_flags.check_num_actors(_NUM_ACTORS.value)
+    gin_path = presets.find_preset(_GIN_FILE.value)
+    experiment = definition.load_file(gin_path, _GIN_BINDINGS.value)
+    seeding.seed_role(_SEED.value, "reverb_server")
+    run = manifest.Manifest.new(
+        gin_file=Path(_GIN_FILE.value).name,
+        gin_text=definition.effective_text(),
+        root_dir=str(folder),
+        seed=_SEED.value,
+        num_actors=_NUM_ACTORS.value,
+        resumed=_RESUME.value,
+    )
+    if not _PORT_IS_RESERVED.value:
+        port_lib.reserve(_PORT.value)
+    server = server_lib.RunServer(experiment, run, _PORT.value)
+    server.serve(stop.wait)
+    server.stop()
+    return stop.exit_code
+
+
+if __name__ == "__main__":
+    process.run(main)

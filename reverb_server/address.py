@@ -1,0 +1,96 @@
+"""Server addresses, and the check that somebody answers there.
+
+Most Reverb calls wait for ever, in silence, when nobody answers (a wrong port looks
+like a frozen program, tensorflow/agents#666): so every role connects here first.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import Any, Callable
+
+import reverb
+
+from experiment.errors import ConfigurationError
+from reverb_server.port import MAX_PORT
+
+# Seconds a role waits for its server to come up.
+CONNECT_TIMEOUT_S = 60.0
+
+# What `server_info` raises while nobody answers; "Socket closed" is a RuntimeError.
+NO_ANSWER = (reverb.errors.ReverbError, RuntimeError)
+
+# gRPC obeys these, even for 127.0.0.1.
+_PROXY_VARIABLES = ("grpc_proxy", "https_proxy", "http_proxy")
+
+
+def parse_address(address: str) -> tuple[str, int]:
+    """Splits and checks `host:port`.
+
+    Raises:
+      ConfigurationError: The form is wrong, or the host is unknown.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or not 1 <= int(port) <= MAX_PORT:
+        raise ConfigurationError(
+            f"--server_address is {address!r}; it must be host:port with a port from 1 "
+            "to 65535, e.g. localhost:8008."
+        )
+    try:
+        socket.getaddrinfo(host.strip("[]"), int(port))
+    except OSError as error:
+        raise ConfigurationError(
+            f"--server_address is {address!r}, but the host {host!r} cannot be "
+            f"resolved ({error.strerror}); check its name."
+        ) from error
+    return host, int(port)
+
+
+def bypass_proxy(host: str) -> None:
+    """Keeps gRPC from sending a run's traffic through an HTTP proxy."""
+    hosts = [name for name in os.environ.get("no_proxy", "").split(",") if name]
+    os.environ["no_proxy"] = ",".join(
+        dict.fromkeys([*hosts, host.strip("[]"), "localhost", "127.0.0.1"])
+    )
+
+
+def connect(
+    address: str,
+    should_stop: Callable[[], bool],
+    timeout_s: float = CONNECT_TIMEOUT_S,
+) -> tuple[reverb.Client, dict[str, Any]]:
+    """Waits until the server answers.
+
+    Args:
+      address: host:port.
+      should_stop: Ends the wait early.
+      timeout_s: Seconds to wait at most.
+
+    Returns:
+      A client, and what `server_info` said.
+
+    Raises:
+      ConfigurationError: The address is wrong, or nobody answers in time.
+    """
+    host, _ = parse_address(address)
+    bypass_proxy(host)
+    client = reverb.Client(address)
+    deadline = time.monotonic() + timeout_s
+    while not should_stop():
+        try:
+            return client, client.server_info(timeout=1)
+        except NO_ANSWER as error:
+            if time.monotonic() > deadline:
+                raise ConfigurationError(_nobody_answers(address, timeout_s)) from error
+    raise ConnectionAbortedError(f"stopped while waiting for the server at {address}")
+
+
+def _nobody_answers(address: str, timeout_s: float) -> str:
+    proxies = [name for name in _PROXY_VARIABLES if os.environ.get(name)]
+    hint = f" (mind that {', '.join(proxies)} is set)" if proxies else ""
+    return (
+        f"no Reverb server answered at {address} within {timeout_s:.0f} s{hint}; start "
+        "it first, or correct --server_address."
+    )

@@ -1,0 +1,59 @@
+"""The server's port: checked to be free, and kept free until the server has it.
+
+gRPC sets SO_REUSEPORT, so two Reverb servers can share one port without an error,
+and each gets a part of the data (grpc/grpc#19773). Only a plain bind tells.
+"""
+
+from __future__ import annotations
+
+import socket
+
+import portpicker
+
+from experiment.errors import ConfigurationError
+
+MAX_PORT = 65535
+
+
+def reserve(port: int | None) -> tuple[socket.socket, int]:
+    """Takes hold of a port for a server that this process will start.
+
+    The socket is bound exclusively, so a second server cannot come in between; only
+    then is it made sharable, so that ours can bind beside it. Close it once the
+    server has ended.
+
+    Args:
+      port: The port wanted; None picks a free one.
+
+    Returns:
+      The socket that holds the port, and the port.
+
+    Raises:
+      ConfigurationError: The port is out of range, or in use.
+    """
+    if port is None:
+        port = int(portpicker.pick_unused_port())
+    if not 1 <= port <= MAX_PORT:
+        raise ConfigurationError(f"--port is {port}; it must be from 1 to {MAX_PORT}.")
+    holder = _bind(port)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    return holder, port
+
+
+def _bind(port: int) -> socket.socket:
+    """Binds the port on all interfaces, as Reverb will."""
+    holder = socket.socket(socket.AF_INET6 if socket.has_ipv6 else socket.AF_INET)
+    # Connections of a server that has just ended do not count.
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        if holder.family == socket.AF_INET6:
+            holder.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        holder.bind(("", port))
+    except OSError as error:
+        holder.close()
+        raise ConfigurationError(
+            f"--port {port} is in use by another process ({error.strerror}); choose "
+            "another port, or end that process."
+        ) from error
+    return holder

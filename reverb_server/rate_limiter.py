@@ -1,0 +1,89 @@
+"""The rate limiter of the replay table: samples per insert, with a safe tolerance.
+
+Reverb counts items; here all numbers for people are transitions. Both ratios are the
+same, since samples and inserts are items alike.
+"""
+
+from __future__ import annotations
+
+import math
+
+import reverb
+
+from experiment.errors import ConfigurationError
+from experiment.settings import Collect, Replay
+
+# Items a sampling worker of the learner asks for at a time.
+MAX_IN_FLIGHT_ITEMS = 32
+
+
+def min_items_to_sample(replay: Replay, collect: Collect) -> int:
+    """Items that must be in the table before the first sample."""
+    transitions = max(replay.min_size_to_sample, collect.initial_collect_steps)
+    return math.ceil(transitions / replay.transitions_per_item)
+
+
+def smallest_tolerance(
+    replay: Replay, collect: Collect, num_actors: int, ratio: float
+) -> int:
+    """Smallest tolerance, in samples of transitions, that leaves both sides moving.
+
+    The learner holds samples that it has not yet used: in flight, prefetched, and one
+    batch in use. Actors insert in bursts, one transition of each environment. Were the
+    tolerance below the sum, one side could wait for the other although neither is
+    ahead in truth. Reverb itself needs at least max(1, samples per insert) items.
+
+    Args:
+      replay: Settings of the table.
+      collect: Settings of the actors.
+      num_actors: Actors of the run.
+      ratio: Samples per insert.
+
+    Returns:
+      The tolerance, in samples.
+    """
+    sampled_ahead = (
+        MAX_IN_FLIGHT_ITEMS * replay.transitions_per_item
+        + (replay.prefetch_batches + 1) * replay.batch_size
+    )
+    inserted_ahead = num_actors * max(
+        collect.envs_per_actor, replay.transitions_per_item
+    )
+    return math.ceil(sampled_ahead + ratio * inserted_ahead)
+
+
+def rate_limiter(
+    replay: Replay, collect: Collect, num_actors: int
+) -> reverb.rate_limiters.RateLimiter:
+    """Builds the limiter.
+
+    Returns:
+      A limiter that keeps the ratio, or one that only waits for the first
+      transitions if `samples_per_insert` is None.
+
+    Raises:
+      ConfigurationError: The settings would block actors or learner for ever.
+    """
+    min_items = min_items_to_sample(replay, collect)
+    if min_items * replay.transitions_per_item > replay.max_size:
+        raise ConfigurationError(
+            f"Replay.max_size is {replay.max_size}, but the first sample waits for "
+            f"{min_items * replay.transitions_per_item} transitions; raise it to that."
+        )
+    ratio = replay.samples_per_insert
+    if ratio is None:
+        return reverb.rate_limiters.MinSize(min_items)
+    smallest = smallest_tolerance(replay, collect, num_actors, ratio)
+    tolerance = replay.samples_per_insert_tolerance or smallest
+    if tolerance < smallest:
+        raise ConfigurationError(
+            f"Replay.samples_per_insert_tolerance is {tolerance}; with these batches, "
+            f"prefetching and {num_actors} actors it must be >= {smallest}, or None to "
+            "have it computed."
+        )
+    items = max(tolerance / replay.transitions_per_item, 1.0, ratio)
+    return reverb.rate_limiters.SampleToInsertRatio(
+        samples_per_insert=float(ratio),
+        min_size_to_sample=min_items,
+        error_buffer=float(items),
+    )

@@ -1,0 +1,73 @@
+"""How transitions lie in the items of the replay table: derived from the agent."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+import tensorflow as tf
+from tf_agents.agents import tf_agent
+from tf_agents.trajectories import trajectory
+
+from experiment.errors import ConfigurationError
+from experiment.settings import Replay
+from reverb_server.step_codec import StepCodec
+
+
+class Step(NamedTuple):
+    """What is stored of each environment step.
+
+    Attributes:
+      trajectory: The agent's own collect data.
+      policy_train_step: int64, the train step of the weights that chose the action;
+        `RANDOM_POLICY` if none did.
+    """
+
+    trajectory: trajectory.Trajectory
+    policy_train_step: tf.Tensor
+
+
+RANDOM_POLICY = -1
+
+
+@dataclasses.dataclass(frozen=True)
+class ReplayLayout:
+    """Shape and content of an item: `transitions_per_item` windows of steps.
+
+    Attributes:
+      codec: Packs one `Step`.
+      sequence_length: Steps in one window: 2 for one transition.
+      transitions_per_item: Windows in one item, of independent environments.
+    """
+
+    codec: StepCodec
+    sequence_length: int
+    transitions_per_item: int
+
+    @property
+    def signature(self) -> tf.TensorSpec:
+        """Of the table: uint8 [windows, steps, bytes]."""
+        return tf.TensorSpec(
+            [self.transitions_per_item, self.sequence_length, self.codec.step_bytes],
+            tf.uint8,
+            name="steps",
+        )
+
+
+def replay_layout(agent: tf_agent.TFAgent, settings: Replay) -> ReplayLayout:
+    """Derives the layout from what the agent trains on.
+
+    Raises:
+      ConfigurationError: The agent does not say how many steps it needs.
+    """
+    if agent.train_sequence_length is None:
+        raise ConfigurationError(
+            f"{type(agent).__name__} has no fixed train_sequence_length, so the replay "
+            "table cannot be laid out; use an agent with a fixed number of steps."
+        )
+    spec = Step(agent.collect_data_spec, tf.TensorSpec([], tf.int64))
+    return ReplayLayout(
+        codec=StepCodec(spec),
+        sequence_length=agent.train_sequence_length,
+        transitions_per_item=settings.transitions_per_item,
+    )

@@ -1,0 +1,94 @@
+"""The tables of a run: names, signatures, and how they are made."""
+
+from __future__ import annotations
+
+import reverb
+import tensorflow as tf
+from tf_agents.agents import tf_agent
+from tf_agents.experimental.distributed import reverb_variable_container
+from tf_agents.typing import types
+
+from experiment.definition import Experiment
+from reverb_server import rate_limiter, replay_layout
+
+REPLAY = "replay"  # Experience.
+VARIABLES = "variables"  # The newest weights and their train step.
+RUN = "run"  # The manifest.
+END = "end"  # Empty while the run goes on; then why it ended, and its weights.
+TELEMETRY = "telemetry"  # Rows of figures, each read once by the server.
+
+# Rows kept if the server is too busy to read them; the oldest go.
+_TELEMETRY_ROWS = 10_000
+
+
+def weights_of(
+    agent: tf_agent.TFAgent, train_step: tf.Variable
+) -> types.NestedVariable:
+    """The variables that travel from learner to actors and eval job.
+
+    The names of the keys are TF-Agents'.
+    """
+    return {
+        reverb_variable_container.POLICY_KEY: list(agent.collect_policy.variables()),
+        reverb_variable_container.TRAIN_STEP_KEY: train_step,
+    }
+
+
+def end_of(status: types.Tensor, weights: types.NestedTensor) -> types.NestedTensor:
+    """A row of the `end` table."""
+    return {"status": status, "weights": weights}
+
+
+def make_tables(
+    experiment: Experiment,
+    agent: tf_agent.TFAgent,
+    train_step: tf.Variable,
+    num_actors: int,
+) -> list[reverb.Table]:
+    """Makes all tables of a run.
+
+    Raises:
+      ConfigurationError: The replay settings cannot work.
+    """
+    replay = experiment.replay
+    weights_spec = tf.nest.map_structure(
+        lambda variable: tf.TensorSpec(variable.shape, variable.dtype),
+        weights_of(agent, train_step),
+    )
+    text_spec = tf.TensorSpec([], tf.string)
+    return [
+        reverb.Table(
+            REPLAY,
+            sampler=reverb.selectors.Uniform(),
+            remover=reverb.selectors.Fifo(),
+            max_size=replay.max_size // replay.transitions_per_item,
+            rate_limiter=rate_limiter.rate_limiter(
+                replay, experiment.collect, num_actors
+            ),
+            signature={"steps": replay_layout.replay_layout(agent, replay).signature},
+        ),
+        _newest_row_table(VARIABLES, weights_spec),
+        _newest_row_table(RUN, text_spec),
+        _newest_row_table(END, end_of(text_spec, weights_spec)),
+        reverb.Table(
+            TELEMETRY,
+            sampler=reverb.selectors.Fifo(),
+            remover=reverb.selectors.Fifo(),
+            max_size=_TELEMETRY_ROWS,
+            max_times_sampled=1,
+            rate_limiter=reverb.rate_limiters.MinSize(1),
+            signature=text_spec,
+        ),
+    ]
+
+
+def _newest_row_table(name: str, signature: types.NestedTensorSpec) -> reverb.Table:
+    """A table that holds one row, to be read any number of times."""
+    return reverb.Table(
+        name,
+        sampler=reverb.selectors.Fifo(),
+        remover=reverb.selectors.Fifo(),
+        max_size=1,
+        rate_limiter=reverb.rate_limiters.MinSize(1),
+        signature=signature,
+    )

@@ -1,0 +1,123 @@
+"""The learner's weights: pulled in the background, taken when wanted."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Callable
+
+import tensorflow as tf
+from tf_agents.experimental.distributed import reverb_variable_container
+from tf_agents.typing import types
+from tf_agents.utils import common
+
+from reverb_server import tables
+
+# Seconds until the learner must have published its first weights.
+FIRST_WEIGHTS_TIMEOUT_S = 120.0
+
+
+class WeightsPuller:
+    """Keeps a copy of the newest published weights.
+
+    A thread pulls, so that nobody waits for the network; the owner of the variables
+    takes the copy between two uses of them, so a policy never acts with weights of
+    two versions.
+    """
+
+    def __init__(
+        self, address: str, variables: types.NestedVariable, interval_s: float
+    ) -> None:
+        """Starts to pull.
+
+        Args:
+          address: host:port of the server.
+          variables: What to assign to, as `tables.weights_of` has them.
+          interval_s: Seconds between two pulls.
+        """
+        self._container = reverb_variable_container.ReverbVariableContainer(
+            address, [tables.VARIABLES]
+        )
+        self._variables = variables
+        self._interval_s = interval_s
+        self._condition = threading.Condition()
+        self._pulled: types.NestedTensor | None = None
+        self._pulled_step = -1
+        self._train_step = -1
+        self._assign = common.function(assign)
+        threading.Thread(target=self._pull, name="weights", daemon=True).start()
+
+    @property
+    def train_step(self) -> int:
+        """Of the weights last taken; -1 before the first."""
+        return self._train_step
+
+    def take(self) -> bool:
+        """Assigns the newest weights to the variables; False if they have them."""
+        with self._condition:
+            if self._pulled is None or self._pulled_step == self._train_step:
+                return False
+            self._assign(self._variables, self._pulled)
+            self._train_step = self._pulled_step
+            return True
+
+    def wait_for(
+        self, train_step: int, is_running: Callable[[], bool], timeout_s: float
+    ) -> bool:
+        """Waits for weights of at least this train step.
+
+        Args:
+          train_step: The least step wanted.
+          is_running: Ends the wait early.
+          timeout_s: Seconds to wait at most.
+
+        Returns:
+          Whether there are such weights now.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._condition:
+            while self._pulled_step < train_step:
+                if not is_running() or time.monotonic() > deadline:
+                    return False
+                self._condition.wait(0.1)
+        return True
+
+    def wait_for_first(self, is_running: Callable[[], bool]) -> bool:
+        """Waits for the learner's first weights and takes them.
+
+        Returns:
+          False if the run ended before there were any.
+
+        Raises:
+          TimeoutError: The learner published none in time.
+        """
+        if self.wait_for(0, is_running, FIRST_WEIGHTS_TIMEOUT_S):
+            return self.take()
+        if is_running():
+            raise TimeoutError(
+                "no weights were published within "
+                f"{FIRST_WEIGHTS_TIMEOUT_S:.0f} s: is the learner running? See its log."
+            )
+        return False
+
+    def _pull(self) -> None:
+        while True:
+            try:
+                weights = self._container.pull(tables.VARIABLES)
+            except tf.errors.OpError as error:
+                logging.warning("weights: pull failed, trying again: %s", error)
+            else:
+                with self._condition:
+                    self._pulled = weights
+                    self._pulled_step = int(
+                        weights[reverb_variable_container.TRAIN_STEP_KEY]
+                    )
+                    self._condition.notify_all()
+            time.sleep(self._interval_s)
+
+
+def assign(variables: types.NestedVariable, values: types.NestedTensor) -> None:
+    """Assigns a nest of values to a nest of variables of the same shapes."""
+    for variable, value in zip(tf.nest.flatten(variables), tf.nest.flatten(values)):
+        variable.assign(value)
