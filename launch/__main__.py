@@ -6,7 +6,7 @@ import time
 
 import psutil
 
-from experiment import process
+from experiment import process, run_dir
 from launch import options as options_lib
 from launch import result, screen
 from launch.supervisor import Supervisor
@@ -18,10 +18,11 @@ def main() -> int:
     started_at = psutil.Process().create_time()
     options = options_lib.read()
     if options.in_process:
-        # Needs TensorFlow, which takes seconds to import; a launcher does not.
-        from launch import in_process  # noqa: PLC0415
+        with screen.log_to(options.root_dir / run_dir.LOGS_DIR / "in_process.log"):
+            # Needs TensorFlow, which takes seconds to import; a launcher does not.
+            from launch import in_process  # noqa: PLC0415
 
-        status, code = in_process.run(options, screen.say)
+            status, code = in_process.run(options, screen.say)
     else:
         holder, port = port_lib.reserve(options.port)
         screen.greet(options, port)

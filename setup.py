@@ -1,0 +1,60 @@
+"""Packaging of Antiphon.
+
+Ranges are loose here; the versions that were tested together are in the
+`requirements*.lock` files, which are made from this file (their first lines
+say how).
+"""
+
+from setuptools import setup
+
+setup(
+    name="antiphon",
+    version="0.1.0",
+    description="Distributed reinforcement learning: many actors, one learner, "
+    "one Reverb server, on TF-Agents.",
+    license="Apache-2.0",
+    # dm-reverb has wheels for Linux x86-64 and for these Pythons only.
+    python_requires=">=3.9,<3.12",
+    packages=[
+        "actor",
+        "configs",
+        "eval_job",
+        "experiment",
+        "launch",
+        "learner",
+        "reverb_server",
+    ],
+    # `configs` holds no Python: it is named above so that a wheel puts the presets
+    # where a checkout has them, beside the packages.
+    package_data={"configs": ["*.gin"]},
+    # The packages lie in the root itself. Saying so makes an editable install one
+    # plain path entry, which type checkers and IDEs follow too.
+    package_dir={"": "."},
+    install_requires=[
+        "absl-py",
+        "dm-reverb~=0.14.0",
+        "gin-config",
+        "gym~=0.23.0",
+        "imageio",
+        "imageio-ffmpeg",
+        "matplotlib",
+        "numpy<2",
+        "portpicker",
+        "psutil",
+        # tensorboard and pygame import pkg_resources, whose notice asks for <81.
+        "setuptools<81",
+        "tensorflow~=2.15.0",
+        "tf-agents~=0.19.0",
+    ],
+    extras_require={
+        "test": [
+            "import-linter",
+            "mypy",
+            "pytest",
+            "pytest-randomly",
+            "pytest-timeout",
+            "ruff",
+            "types-psutil",
+        ],
+    },
+)

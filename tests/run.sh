@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Everything that has to hold: format, lint, types, import directions, tests.
+# With arguments only pytest runs, and gets them: tests/run.sh tests/actor -k name
+set -euo pipefail
+
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
+launch/setup.sh test
+PATH=$PWD/.venv/bin:$PATH
+
+step() {
+  printf '\n== %s\n' "$*"
+  "$@"
+}
+
+if (($#)); then
+  exec python -m pytest "$@"
+fi
+step ruff format --check .
+step ruff check .
+step mypy
+step lint-imports
+step python -m pytest
