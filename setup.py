@@ -35,7 +35,6 @@ setup(
         "dm-reverb~=0.14.0",
         "gin-config",
         "gym~=0.23.0",
-        "imageio",
         "imageio-ffmpeg",
         "matplotlib",
         "numpy<2",

@@ -43,6 +43,7 @@ def dqn_agent(
     target_update_period: int = 1,
     target_update_tau: float = 1.0,
     loss: str = "huber",
+    double_q: bool = False,
     gradient_clipping: float | None = None,
 ) -> tf_agent.TFAgent:
     """Deep Q-learning (Mnih et al., 2015, doi:10.1038/nature14236).
@@ -58,6 +59,8 @@ def dqn_agent(
       target_update_period: Gradient steps between updates of the target network.
       target_update_tau: Share of the weights copied at such an update; 1 is all.
       loss: Of the temporal-difference error: `huber` or `squared`.
+      double_q: Whether the online network chooses the action that the target network
+        values (Double DQN, van Hasselt et al., 2015, arXiv:1509.06461).
       gradient_clipping: Largest norm of a gradient; None clips nothing.
 
     Returns:
@@ -75,12 +78,13 @@ def dqn_agent(
     check_number("dqn_agent.target_update_tau", target_update_tau, above=0, at_most=1)
     if gradient_clipping is not None:
         check_number("dqn_agent.gradient_clipping", gradient_clipping, above=0)
-    if loss not in _LOSSES:
+    if loss not in tuple(_LOSSES):
         raise ConfigurationError(
             f"dqn_agent.loss is {loss!r}; it must be one of {sorted(_LOSSES)}."
         )
     _check_discrete("dqn_agent", action_spec)
-    return tf_dqn_agent.DqnAgent(
+    agent_class = tf_dqn_agent.DdqnAgent if double_q else tf_dqn_agent.DqnAgent
+    return agent_class(
         time_step_spec,
         action_spec,
         q_network=network(time_step_spec.observation, action_spec),

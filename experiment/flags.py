@@ -10,6 +10,9 @@ from absl import flags
 
 from experiment.errors import ConfigurationError, check_number
 
+# The flags belong to the main that asks for them: its --help shows them.
+flags.disclaim_key_flags()
+
 
 def define_server_address() -> flags.FlagHolder[str | None]:
     """`--server_address`."""

@@ -33,6 +33,11 @@ def q_network(
     Raises:
       ConfigurationError: A layer has no units, or the observation is no vector.
     """
+    if not isinstance(layers, (list, tuple)):
+        raise ConfigurationError(
+            f"q_network.layers is {layers!r}; it must be a list of whole numbers, e.g. "
+            "(100, 50), or (100,) for one layer."
+        )
     for units in layers:
         check_number("each of q_network.layers", units, at_least=1, integer=True)
     if (

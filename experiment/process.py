@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import signal
 import sys
 import threading
@@ -28,16 +29,15 @@ GRACE_S = 10.0
 class StopSignal:
     """Turns SIGTERM and SIGINT into a flag, and into the end after a grace time.
 
-    A thread waits for the signals: while the main thread is inside a call of Reverb
-    or TensorFlow, a handler written in Python would never run.
-
-    Make it before any other thread starts, so that all inherit the blocked signals.
+    While the main thread is inside a call of Reverb or TensorFlow, a handler written
+    in Python would not run. But Python's own handler in C, whichever thread it runs in,
+    writes to the wake-up pipe at once, and a thread of ours reads that.
     """
 
     def __init__(
         self, grace_s: float = GRACE_S, at_last: Callable[[], None] = lambda: None
     ) -> None:
-        """Starts to listen.
+        """Starts to listen; call it in the main thread.
 
         Args:
           grace_s: Seconds after which the process ends by force.
@@ -47,17 +47,18 @@ class StopSignal:
         self._number = 0
         self._grace_s = grace_s
         self._at_last = at_last
-        signals = {signal.SIGTERM, signal.SIGINT}
-        signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-        threading.Thread(
-            target=self._wait, args=(signals,), name="stop-signal", daemon=True
-        ).start()
+        self._pipe, wake_up = os.pipe()
+        os.set_blocking(wake_up, False)
+        signal.set_wakeup_fd(wake_up, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        threading.Thread(target=self._wait, name="stop-signal", daemon=True).start()
 
-    def _wait(self, signals: set[signal.Signals]) -> None:
-        self._number = int(signal.sigwait(signals))
+    def _wait(self) -> None:
+        self._number = os.read(self._pipe, 1)[0]
         self._event.set()
         # A second signal means: now.
-        signal.sigtimedwait(signals, self._grace_s)
+        select.select([self._pipe], [], [], self._grace_s)
         self._at_last()
         end_process(self.exit_code)
 
@@ -123,4 +124,7 @@ def _parse_flags(argv: list[str]) -> list[str]:
     except flags.Error as error:
         print(f"{FATAL_MARK}{error}", file=sys.stderr)
         end_process(EXIT_CONFIGURATION)
+        raise
+    except SystemExit:  # After --help, which absl calls a failure.
+        end_process(EXIT_FINISHED)
         raise

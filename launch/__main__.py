@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 
 import psutil
+from absl import flags
 
 from experiment import process, run_dir
 from launch import options as options_lib
 from launch import result, screen
 from launch.supervisor import Supervisor
 from reverb_server import port as port_lib
+
+flags.adopt_module_key_flags(options_lib)
 
 
 def main() -> int:

@@ -91,13 +91,8 @@ class Child:
 
 
 def _in_child() -> None:
-    """Runs in the child before it becomes Python.
-
-    It ends with its parent, however that ends, and takes signals again: the mask of
-    the launcher, whose signals are blocked, would be inherited.
-    """
+    """Runs in the child before it becomes Python: it ends with its parent."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
 def end_all(children: Sequence[Child], grace_s: float) -> None:

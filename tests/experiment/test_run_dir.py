@@ -1,0 +1,144 @@
+"""experiment/run_dir.py: who may use a folder, and how files come into it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from experiment import run_dir
+from experiment.errors import ConfigurationError
+
+
+@pytest.fixture
+def used(tmp_path: Path) -> Path:
+    """A folder that holds a run."""
+    folder = tmp_path / "used"
+    folder.mkdir()
+    (folder / run_dir.MANIFEST).write_text("{}")
+    return folder
+
+
+def test_a_fresh_folder_is_made_with_its_parents(tmp_path: Path) -> None:
+    """And left empty: the check that it can be written leaves nothing."""
+    folder = run_dir.claim(tmp_path / "a" / "b c", resume=False)
+    assert folder == tmp_path / "a" / "b c"
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_is_there_may_be_used(tmp_path: Path) -> None:
+    """With files in it too, as long as they are no run's."""
+    (tmp_path / "notes.txt").touch()
+    assert run_dir.claim(tmp_path, resume=False) == tmp_path
+
+
+def test_the_path_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The launcher's children may live in another folder; ~ is the user's."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert run_dir.claim(Path("runs/x"), resume=False) == tmp_path / "runs" / "x"
+    assert run_dir.claim(Path("~/x"), resume=False) == tmp_path / "home" / "x"
+
+
+def test_the_folder_of_another_run_is_refused(used: Path) -> None:
+    """The message names the flag that would go on with it."""
+    with pytest.raises(ConfigurationError, match="holds a run already") as raised:
+        run_dir.claim(used, resume=False)
+    assert str(used) in str(raised.value)
+    assert "--resume" in str(raised.value)
+
+
+def test_a_run_is_gone_on_with_in_its_folder(used: Path) -> None:
+    """What it holds stays as it is."""
+    assert run_dir.claim(used, resume=True) == used
+    assert (used / run_dir.MANIFEST).read_text() == "{}"
+
+
+def test_there_has_to_be_a_run_to_go_on_with(tmp_path: Path) -> None:
+    """A mistyped folder does not start a run anew in silence."""
+    with pytest.raises(ConfigurationError, match="holds no run"):
+        run_dir.claim(tmp_path / "typo", resume=True)
+
+
+@pytest.mark.parametrize("below", ["file", "file/x/y"])
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_path_that_cannot_be_a_folder_is_refused(
+    tmp_path: Path, below: str, resume: bool
+) -> None:
+    """A file, and what would lie below one; the system's reason is given."""
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="cannot be written") as raised:
+        run_dir.claim(tmp_path / below, resume)
+    assert str(tmp_path / below) in str(raised.value)
+    assert "File exists" in str(raised.value) or "Not a dir" in str(raised.value)
+
+
+def test_a_file_system_that_takes_no_files_is_refused() -> None:
+    """Even root cannot write there, whatever the permission bits say."""
+    with pytest.raises(ConfigurationError, match="--root_dir /proc/"):
+        run_dir.claim(Path("/proc/antiphon"), resume=False)
+    with pytest.raises(ConfigurationError, match=r"--root_dir /proc/\d+ cannot be"):
+        run_dir.claim(Path("/proc/self"), resume=False)
+
+
+def test_new_folders_of_one_second_do_not_collide(tmp_path: Path) -> None:
+    """Two runs may be started at once."""
+    made = []
+    for _ in range(5):
+        folder = run_dir.new_root_dir(tmp_path)
+        folder.mkdir()
+        made.append(folder)
+    assert len(set(made)) == 5
+    assert {folder.parent for folder in made} == {tmp_path}
+
+
+def test_latest_points_to_the_newest_run(tmp_path: Path) -> None:
+    """Relative, so that the folder of all runs can be moved."""
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        run_dir.point_latest(tmp_path / name)
+        link = tmp_path / run_dir.LATEST
+        assert link.resolve() == tmp_path / name
+        assert link.readlink() == Path(name)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["first", run_dir.LATEST, "second"]
+
+
+def test_a_text_is_written_with_its_folders(tmp_path: Path) -> None:
+    """Again and again; nothing else is left behind."""
+    path = tmp_path / "eval" / "x.json"
+    for text in ("one", "2"):
+        run_dir.write_text(path, text)
+        assert path.read_text() == text
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_reader_never_sees_half_a_text(tmp_path: Path) -> None:
+    """Each text is of one letter, 1 MB long, and read while it is replaced."""
+    path, texts = tmp_path / "x", [letter * 2**20 for letter in "ab"]
+    run_dir.write_text(path, texts[0])
+    done = threading.Event()
+
+    def write() -> None:
+        for number in range(40):
+            run_dir.write_text(path, texts[number % 2])
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    read = []
+    while not done.is_set():
+        read.append(path.read_text())
+    writer.join()
+    assert read
+    assert all(text in texts for text in read)
+
+
+def test_a_text_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    """Here it cannot be encoded; a full disk ends the same way."""
+    path = tmp_path / "x"
+    run_dir.write_text(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        run_dir.write_text(path, "new \ud800")
+    assert path.read_text() == "old"
