@@ -51,12 +51,11 @@ class Row:
 
 
 def append(path: Path, row: Row) -> None:
-    """Appends a row to a CSV file; a new file gets its header first."""
+    """Appends a row to a CSV file; an empty one gets its header first."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = not path.exists()
     with path.open("a", newline="") as file:
         writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Row)])
-        if fresh:
+        if file.tell() == 0:
             writer.writeheader()
         writer.writerow(dataclasses.asdict(row))
 

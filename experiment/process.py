@@ -90,6 +90,29 @@ def fail(message: str) -> None:
     end_process(EXIT_FAILED)
 
 
+def start_thread(name: str, work: Callable[[], None]) -> threading.Thread:
+    """Starts a thread whose failure ends the process: nobody would miss it otherwise.
+
+    Args:
+      name: Of the thread, for the message.
+      work: What it does.
+
+    Returns:
+      The thread.
+    """
+
+    def guarded() -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001  (the last stop, as in `run`)
+            logging.exception("unexpected error in thread %s", name)
+            fail(f"thread {name}: {type(error).__name__}: {error}")
+
+    thread = threading.Thread(target=guarded, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
 def run(main: Callable[[], int]) -> None:
     """Runs a role's main: parses the flags, maps every way to end to an exit code.
 

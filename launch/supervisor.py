@@ -100,11 +100,11 @@ class Supervisor:
             if self._failed or all(c.exit_code == 0 for c in self._children[1:]):
                 return
             self._progress.read()
-            if shown.due():
+            if ended_at is None and shown.due():
                 self._say(self._progress.line(time.time() - self._started_at))
             if self._progress.status and ended_at is None:
                 ended_at = time.monotonic()
-                self._say("the run has ended; last evaluation, checkpoint and videos …")
+                self._say("the run has ended; last evaluation, checkpoint, videos …")
             if ended_at and time.monotonic() - ended_at > _END_TIMEOUT_S:
                 late = [c.name for c in self._children[1:] if c.exit_code is None]
                 self._late = (

@@ -8,11 +8,12 @@ batches from the dataset to a queue, and the learner trains on as many as are re
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from typing import Any
 
 import tensorflow as tf
+
+from experiment import process
 
 # Batches moved by one call of the graph; the call is not left in between.
 _BATCHES_PER_CALL = 1_000
@@ -34,9 +35,8 @@ class BatchQueue:
             capacity, [spec.dtype for spec in flat], [spec.shape for spec in flat]
         )
         self._capacity = capacity
-        threading.Thread(
-            target=self._fill, args=(iter(dataset),), name="batches", daemon=True
-        ).start()
+        iterator = iter(dataset)
+        process.start_thread("batches", lambda: self._fill(iterator))
 
     def __next__(self) -> Any:
         """Takes a batch; in a graph, and only if one is ready."""

@@ -40,11 +40,12 @@ def main() -> int:
         num_actors=_NUM_ACTORS.value,
         resumed=_RESUME.value,
     )
-    if not _PORT_IS_RESERVED.value:
-        port_lib.reserve(_PORT.value)
+    holder = None if _PORT_IS_RESERVED.value else port_lib.reserve(_PORT.value)[0]
     server = server_lib.RunServer(experiment, run, _PORT.value)
     server.serve(stop.wait)
     server.stop()
+    if holder:
+        holder.close()
     return stop.exit_code
 
 

@@ -33,17 +33,18 @@ def parse_address(address: str) -> tuple[str, int]:
       ConfigurationError: The form is wrong, or the host is unknown.
     """
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or not 1 <= int(port) <= MAX_PORT:
+    if not host or not port.isdecimal() or not 1 <= int(port) <= MAX_PORT:
         raise ConfigurationError(
             f"--server_address is {address!r}; it must be host:port with a port from 1 "
             "to 65535, e.g. localhost:8008."
         )
     try:
         socket.getaddrinfo(host.strip("[]"), int(port))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # The latter for "a..b".
+        reason = getattr(error, "strerror", None) or error
         raise ConfigurationError(
             f"--server_address is {address!r}, but the host {host!r} cannot be "
-            f"resolved ({error.strerror}); check its name."
+            f"resolved ({reason}); check its name."
         ) from error
     return host, int(port)
 

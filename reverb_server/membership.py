@@ -54,10 +54,7 @@ class Membership:
         self._sender = TelemetrySender(reverb.Client(address), role, task)
         self._ended = threading.Event()
         self._leaving = threading.Event()
-        self._thread = threading.Thread(
-            target=self._watch, name="membership", daemon=True
-        )
-        self._thread.start()
+        self._thread = process.start_thread("membership", self._watch)
         logging.info("%s joined run %s at %s", role, self.manifest.run_id, address)
 
     def is_running(self) -> bool:

@@ -53,6 +53,7 @@ class RunServer:
         run_dir.write_text(root_dir / run_dir.CONFIG, operative_text())
         run_dir.write_text(root_dir / run_dir.MANIFEST, manifest.to_json())
         self._metrics = root_dir / run_dir.METRICS
+        self._end_is_kept = False
         run_tables.publish_manifest(self.client, manifest)
         logging.info("run %s is served at %s", manifest.run_id, self.address)
 
@@ -63,29 +64,30 @@ class RunServer:
           should_stop: Waits as many seconds as it is given, then says whether to stop.
         """
         last_heard = time.monotonic()
-        end_is_known = False
         while not should_stop(_POLL_S):
-            info = self.client.server_info(timeout=5)
-            rows = drain(self.client, info[tables.TELEMETRY].current_size)
-            if rows:
+            if self._keep_new_rows():
                 last_heard = time.monotonic()
-                rows.append(self._own_row(info))
-            if info[tables.END].current_size and not end_is_known:
-                end_is_known = True
-                rows.append(self._end_row())
-            self._keep(rows)
-            if end_is_known and time.monotonic() - last_heard > _QUIET_S:
+            if self._end_is_kept and time.monotonic() - last_heard > _QUIET_S:
                 return
 
     def stop(self) -> None:
         """Keeps the last rows, and stops the server."""
-        info = self.client.server_info(timeout=5)
-        self._keep(drain(self.client, info[tables.TELEMETRY].current_size))
+        self._keep_new_rows()
         self._server.stop()
 
-    def _keep(self, rows: list[dict[str, Any]]) -> None:
+    def _keep_new_rows(self) -> int:
+        """Writes what is new; returns how many rows other processes had sent."""
+        info = self.client.server_info(timeout=5)
+        rows = drain(self.client, info[tables.TELEMETRY].current_size)
+        received = len(rows)
+        if received:
+            rows.append(self._own_row(info))
+        if info[tables.END].current_size and not self._end_is_kept:
+            self._end_is_kept = True
+            rows.append(self._end_row())
         with self._metrics.open("a") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
+        return received
 
     def _own_row(self, info: dict[str, Any]) -> dict[str, Any]:
         """The replay table's figures, in transitions."""

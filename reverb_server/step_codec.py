@@ -88,7 +88,7 @@ class StepCodec:
         arrays = [
             np.ascontiguousarray(rows[..., offset : offset + size])
             .view(dtype.as_numpy_dtype)
-            .reshape(*rows.shape[:-1], *shape)
+            .reshape((*rows.shape[:-1], *shape))
             for offset, size, dtype, shape in self._columns
         ]
         return tf.nest.pack_sequence_as(self._spec, arrays)

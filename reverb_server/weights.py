@@ -12,6 +12,7 @@ from tf_agents.experimental.distributed import reverb_variable_container
 from tf_agents.typing import types
 from tf_agents.utils import common
 
+from experiment import process
 from reverb_server import tables
 
 # Seconds until the learner must have published its first weights.
@@ -46,7 +47,7 @@ class WeightsPuller:
         self._pulled_step = -1
         self._train_step = -1
         self._assign = common.function(assign)
-        threading.Thread(target=self._pull, name="weights", daemon=True).start()
+        process.start_thread("weights", self._pull)
 
     @property
     def train_step(self) -> int:

@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def no_gin_state() -> Iterator[None]:
-    """gin's bindings are global: no test sees those of another."""
+    """Bindings are global: no test sees those of another."""
     gin.clear_config()
     yield
     gin.clear_config()

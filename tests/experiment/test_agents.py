@@ -14,7 +14,7 @@ from tf_agents.trajectories import StepType, trajectory
 from tf_agents.trajectories import time_step as ts
 from tf_agents.utils import common
 
-from experiment import agents, environments
+from experiment import agents, environments, networks
 from experiment.errors import ConfigurationError
 from experiment.seeding import seed_role
 
@@ -59,7 +59,7 @@ def batch() -> trajectory.Trajectory:
 def test_the_loss_is_that_of_q_learning(
     batch: trajectory.Trajectory, loss: str, gamma: float
 ) -> None:
-    """r + γ · discount · max Q(s') against Q(s, a), by NumPy.
+    """Computed by NumPy: r + gamma * discount * max Q(s') against Q(s, a).
 
     No value follows the end of an episode, and nothing is learned across a border.
     """
@@ -133,7 +133,7 @@ def test_a_network_of_the_user_is_built_from_the_specs() -> None:
 
     def factory(observation: Any, action: Any) -> Any:
         seen.append((observation, action))
-        return agents.networks.q_network(observation, action, layers=(3,))
+        return networks.q_network(observation, action, layers=(3,))
 
     agent = dqn(network=factory)
     assert seen == [(tf.TensorSpec([4], tf.float32), ACTION)]

@@ -71,7 +71,9 @@ def test_a_fallen_pole_takes_the_discount() -> None:
         assert steps[-1].discount == 0.0
 
 
-@pytest.mark.parametrize(("name", "limit"), [("CartPole-v0", 200), ("CartPole-v1", 500)])
+@pytest.mark.parametrize(
+    ("name", "limit"), [("CartPole-v0", 200), ("CartPole-v1", 500)]
+)
 def test_the_time_limit_is_the_registered_one(name: str, limit: int) -> None:
     """Unless another is asked for; gym's own wrapper must not end it as a fall."""
     steps = episode(environments.gym_environment(name), balance)
@@ -121,7 +123,7 @@ def test_an_unknown_name_is_answered_with_what_was_meant(name: str, meant: str) 
 @pytest.mark.parametrize("name", ["", "no such environment", "nomodule:CartPole-v1"])
 def test_a_name_like_no_other_is_refused(name: str) -> None:
     """Names there are are suggested all the same."""
-    with pytest.raises(ConfigurationError, match="did you mean .+-v") as raised:
+    with pytest.raises(ConfigurationError, match=r"did you mean .+-v") as raised:
         environments.gym_environment(name)
     assert f"gym_environment.name is {name!r}" in str(raised.value)
 
@@ -147,7 +149,8 @@ def test_one_environment_of_a_batch_can_end_before_the_others() -> None:
         actions = [push_right(step.observation[0]), balance(step.observation[1])]
         step = environment.step(np.array(actions, np.int64))
         ends += [
-            (number, env, float(step.discount[env])) for env in np.where(step.is_last())[0]
+            (number, env, float(step.discount[env]))
+            for env in np.where(step.is_last())[0]
         ]
     falls = [end for end in ends if end[1] == 0]
     assert len(falls) >= 2

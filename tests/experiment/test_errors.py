@@ -58,9 +58,9 @@ def test_what_is_no_finite_number_is_refused(value: Any, integer: bool) -> None:
 def test_the_message_says_what_was_got_and_what_is_allowed() -> None:
     """On one line, with every bound."""
     with pytest.raises(ConfigurationError) as raised:
-        check_number("Replay.batch_size", "64", at_least=1, at_most=9, integer=True)
+        check_number("Replay.batch_size", 64.5, at_least=1, at_most=9, integer=True)
     assert str(raised.value) == (
-        "Replay.batch_size is '64'; it must be a whole number >= 1 and <= 9."
+        "Replay.batch_size is 64.5; it must be a whole number >= 1 and <= 9."
     )
     with pytest.raises(ConfigurationError) as raised:
         check_number("dqn_agent.learning_rate", -1, above=0)

@@ -164,7 +164,7 @@ threading.Event().wait()
 
 
 def test_a_configuration_error_is_one_line_and_2(start: Start) -> None:
-    """gin adds lines of its own, which are for us, not for the user."""
+    """What gin adds below is for us, not for the user."""
     process = start("raise ConfigurationError('x is 0; it must be 1.\\n  In call to')")
     assert ended(process) == (2, "", "fatal: x is 0; it must be 1.\n")
 
@@ -181,7 +181,7 @@ def test_a_configuration_error_is_one_line_and_2(start: Start) -> None:
 def test_a_wrong_argument_is_a_configuration_error(
     start: Start, argument: str, words: str
 ) -> None:
-    """absl exits with 1, which would be restarted, and takes stray words."""
+    """By absl alone it would be 1, and restarted; and stray words would be taken."""
     code, output, errors = ended(start("print('ran')\nreturn 0", argument))
     assert (code, output) == (2, "")
     assert errors.startswith("fatal: ")
@@ -208,3 +208,25 @@ def test_any_other_error_is_reported_in_full_and_1(start: Start) -> None:
     assert (code, output) == (1, "")
     assert "Traceback" in errors
     assert errors.splitlines()[-1] == "fatal: KeyError: 'weights'"
+
+
+def test_a_thread_that_fails_ends_the_process(start: Start) -> None:
+    """Nobody would miss it otherwise; the message names it."""
+    process = start("""
+process.start_thread("puller", lambda: {}["weights"])
+threading.Event().wait()
+""")
+    code, _, errors = ended(process)
+    assert code == 1
+    assert "Traceback" in errors
+    assert errors.splitlines()[-1] == "fatal: thread puller: KeyError: 'weights'"
+
+
+def test_a_thread_that_goes_on_does_not_hold_up_the_end(start: Start) -> None:
+    """Nor does one that has done its work end anything."""
+    process = start("""
+process.start_thread("done", lambda: print("done")).join()
+process.start_thread("busy", threading.Event().wait)
+return 0
+""")
+    assert ended(process) == (0, "done\n", "")

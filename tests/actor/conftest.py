@@ -1,0 +1,42 @@
+"""A small run for actors to join."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from experiment import definition
+from tests.actor.served_run import ServedRun, serve
+
+CARTPOLE = """
+gym_environment.name = 'CartPole-v1'
+q_network.layers = (8,)
+Replay.samples_per_insert = None
+Replay.min_size_to_sample = 8
+Replay.transitions_per_item = 4
+Collect.envs_per_actor = 4
+Collect.initial_collect_steps = 32
+Collect.pull_interval_s = 0.005
+"""
+
+ServeCartPole = Callable[..., ServedRun]
+
+
+@pytest.fixture
+def serve_cartpole(tmp_path: Path) -> Iterator[ServeCartPole]:
+    """Serves runs of the text above; arguments are those of `serve`."""
+    with contextlib.ExitStack() as stack:
+        number = 0
+
+        def start(**settings: Any) -> ServedRun:
+            nonlocal number
+            number += 1
+            experiment = definition.load_text(CARTPOLE)
+            folder = tmp_path / str(number)
+            return stack.enter_context(serve(experiment, folder, **settings))
+
+        yield start

@@ -1,0 +1,100 @@
+"""actor/builder.py: what an actor is made of follows from the run and its task."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from actor import builder
+from actor.collector import Collector
+from experiment import definition
+from reverb_server import tables
+from tests.actor.conftest import CARTPOLE, ServeCartPole
+from tests.actor.served_run import ServedRun
+from tests.reverb_server.waiting import wait_until
+
+LADDER = "Experiment.collect_policy = @epsilon_ladder\n"
+
+
+def build(run: ServedRun, task: int = 0, text: str = "") -> Collector:
+    """The collector of an actor that joins the run."""
+    experiment = definition.load_text(CARTPOLE + text)
+    collector, weights = builder.build(experiment, run.join("actor", task), task)
+    run.park(weights)
+    return collector
+
+
+def first_observations(collector: Collector) -> np.ndarray:
+    """Of all its environments."""
+    observations: np.ndarray = collector._time_step.observation
+    return observations
+
+
+def test_the_same_seed_and_task_see_and_do_the_same(
+    serve_cartpole: ServeCartPole,
+) -> None:
+    """Other tasks and other seeds see something else, in each environment."""
+    run, other_run = serve_cartpole(seed=3, num_actors=2), serve_cartpole(seed=4)
+    one, other_task, again = build(run, 0), build(run, 1), build(run, 0)
+    other_seed = build(other_run, 0)
+    seen = [
+        first_observations(collector) for collector in (one, other_task, other_seed)
+    ]
+    assert [observations.shape for observations in seen] == [(4, 4)] * 3
+    assert len(np.unique(np.concatenate(seen), axis=0)) == 3 * 4
+    np.testing.assert_array_equal(first_observations(again), seen[0])
+
+
+def test_the_same_seed_and_task_explore_the_same(
+    serve_cartpole: ServeCartPole,
+) -> None:
+    """The random policy's actions come from the seed too."""
+    states = []
+    for _ in range(2):
+        collector = build(serve_cartpole(seed=3))
+        collector.run(1_000)
+        assert collector.env_steps == 32
+        states.append(first_observations(collector))
+    np.testing.assert_array_equal(states[0], states[1])
+
+
+@pytest.mark.parametrize(("task", "steps"), [(0, 12), (2, 12), (3, 0)])
+def test_an_actor_takes_its_share_of_the_random_steps(
+    task: int, steps: int, serve_cartpole: ServeCartPole
+) -> None:
+    """32 of three actors, in rounds of 4; a fourth actor takes none."""
+    collector = build(serve_cartpole(num_actors=3), task)
+    assert collector.is_random == (steps > 0)
+    while collector.is_random:
+        collector.run(1)
+    assert collector.env_steps == steps
+
+
+def test_a_restarted_actor_takes_no_random_steps(
+    serve_cartpole: ServeCartPole,
+) -> None:
+    """What it took before is in the table."""
+    run = serve_cartpole()
+    collector = build(run)
+    collector.run(100)
+    collector.run(8)  # The last random steps are written with those after them.
+    wait_until(lambda: run.info(tables.REPLAY).current_size >= 32 // 4)
+    assert not build(run).is_random
+
+
+def test_an_actor_of_a_resumed_run_takes_no_random_steps(
+    serve_cartpole: ServeCartPole,
+) -> None:
+    """There are trained weights, although the table is empty."""
+    assert not build(serve_cartpole(resumed=True)).is_random
+
+
+def test_each_actor_explores_in_its_own_way_if_told_to(
+    serve_cartpole: ServeCartPole,
+) -> None:
+    """The factory of the collect policy hears of the task and of the actors."""
+    run = serve_cartpole(num_actors=2)
+    epsilons = [
+        build(run, task, LADDER)._policy._policy._get_epsilon() for task in (0, 1)
+    ]
+    assert epsilons == pytest.approx([0.4, 0.4**8])

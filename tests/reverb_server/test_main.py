@@ -1,0 +1,165 @@
+"""`python -m reverb_server`: the process, and others that take part in its run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Callable, NamedTuple
+
+import portpicker
+import pytest
+import tensorflow as tf
+from tf_agents.agents import tf_agent
+from tf_agents.experimental.distributed import reverb_variable_container
+
+from experiment import definition, run_dir
+from reverb_server import run_tables, tables
+from reverb_server.address import connect
+from reverb_server.membership import Membership
+from reverb_server.replay_dataset import replay_dataset
+from reverb_server.replay_layout import replay_layout
+from reverb_server.replay_writer import ReplayWriter
+from reverb_server.weights import WeightsPuller
+from tests.reverb_server.episodes import batches, experience, rows_of, windows
+from tests.reverb_server.run_for_tests import GIN_TEXT, StopByHand
+from tests.reverb_server.waiting import wait_until
+
+MAIN = Path(__file__).parents[2] / "launch" / "run_module.py"
+
+START_TIMEOUT_S = 100.0  # Seconds on a machine that is busy with other things.
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts servers with these flags, from a folder of the user; ends them all."""
+    with contextlib.ExitStack() as stack:
+
+        def start_server(*args: str) -> subprocess.Popen[str]:
+            process = subprocess.Popen(
+                [sys.executable, MAIN, "reverb_server", *args],
+                cwd=tmp_path,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            return process
+
+        yield start_server
+
+
+def fatal_line(process: subprocess.Popen[str]) -> str:
+    """The last line of a server that ended because of its configuration."""
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode == 2, errors
+    last = errors.splitlines()[-1]
+    assert last.startswith("fatal: ")
+    return last
+
+
+class Member(NamedTuple):
+    """One who has joined, with an agent as the run's text has it."""
+
+    role: Membership
+    settings: definition.Experiment
+    agent: tf_agent.TFAgent
+    train_step: tf.Variable
+
+
+def joined(port: int) -> Member:
+    """Joins the run; all that is needed is the address."""
+    where = f"localhost:{port}"
+    connect(where, lambda: False, START_TIMEOUT_S)
+    role = Membership(where, "actor", StopByHand())
+    settings = definition.load_text(role.manifest.gin_text)
+    return Member(role, settings, *settings.make_agent(settings.environment()))
+
+
+def write_and_sample(member: Member) -> None:
+    """Sends experience to the server, and gets it back in a batch."""
+    role, replay = member.role, member.settings.replay
+    layout = replay_layout(member.agent, replay)
+    rounds = experience([[9], [2, 6]])
+    writer = ReplayWriter(role.client, layout, 2, role.is_running)
+    for steps in batches(rounds):
+        writer(steps)
+    [steps, _] = next(iter(replay_dataset(role.address, layout, replay.batch_size)))
+    arrays = tf.nest.map_structure(lambda column: column.numpy(), steps)
+    for number in range(replay.batch_size):
+        window = tf.nest.map_structure(lambda column, n=number: column[n], arrays)
+        assert rows_of(window) in windows(rounds, 2)
+
+
+def publish_and_pull(member: Member) -> Any:
+    """Sends weights to the server, and gets them back; returns them."""
+    where = member.role.address
+    weights = tables.weights_of(member.agent, member.train_step)
+    published = tf.nest.map_structure(lambda variable: variable + 1, weights)
+    container = reverb_variable_container.ReverbVariableContainer(
+        where, [tables.VARIABLES]
+    )
+    container.push(published, tables.VARIABLES)
+    assert WeightsPuller(where, weights, 3600).wait_for_first(member.role.is_running)
+    for variable, value in zip(tf.nest.flatten(weights), tf.nest.flatten(published)):
+        tf.debugging.assert_equal(variable, value)
+    return published
+
+
+def test_processes_take_part_in_a_run_by_its_address(
+    start: Start, tmp_path: Path
+) -> None:
+    """Data, weights, the end and figures, all by way of a server of its own."""
+    (tmp_path / "mine.gin").write_text(GIN_TEXT)
+    port = portpicker.pick_unused_port()
+    process = start(
+        "--root_dir=runs/x",
+        "--gin_file=mine.gin",
+        "--gin_bindings=Replay.batch_size = 16",
+        "--num_actors=3",
+        "--seed=7",
+        f"--port={port}",
+    )
+    member = joined(port)
+    manifest, root_dir = member.role.manifest, tmp_path / "runs" / "x"
+    assert (manifest.root_dir, manifest.gin_file) == (str(root_dir), "mine.gin")
+    assert (manifest.seed, manifest.num_actors, manifest.resumed) == (7, 3, False)
+    assert member.settings.replay.batch_size == 16
+
+    write_and_sample(member)
+    weights = publish_and_pull(member)
+    member.role.report(env_steps=18)
+    run_tables.announce_end(member.role.address, run_tables.MAX_TRAIN_STEPS, weights)
+    wait_until(lambda: not member.role.is_running())
+    member.role.leave()
+
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143, errors
+    lines = (root_dir / run_dir.METRICS).read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row for row in rows if row["role"] == "actor"][-1]["env_steps"] == 18
+    assert [row["train_step"] for row in rows if row["role"] == "run"] == [1]
+    assert json.loads((root_dir / run_dir.MANIFEST).read_text())["seed"] == 7
+    assert "Replay.batch_size = 16\n" in (root_dir / run_dir.CONFIG).read_text()
+
+
+def test_of_two_servers_that_start_at_one_port_one_serves(start: Start) -> None:
+    """Even if both start at the same moment; Reverb itself would let both."""
+    port = portpicker.pick_unused_port()
+    pair = [
+        start(f"--root_dir=runs/{name}", f"--port={port}", "--num_actors=1")
+        for name in "ab"
+    ]
+    client, _ = connect(f"localhost:{port}", lambda: False, START_TIMEOUT_S)
+    wait_until(lambda: any(process.poll() is not None for process in pair))
+    ended = [process for process in pair if process.poll() is not None]
+    assert len(ended) == 1
+    assert f"--port {port} is in use" in fatal_line(ended[0])
+    assert tables.REPLAY in client.server_info(timeout=10)

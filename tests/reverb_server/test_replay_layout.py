@@ -1,0 +1,78 @@
+"""reverb_server/replay_layout.py: what an item of the replay table is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tf_agents.agents.dqn import dqn_agent
+from tf_agents.networks import sequential
+from tf_agents.trajectories import trajectory
+
+from experiment import networks
+from experiment.errors import ConfigurationError
+from experiment.settings import Replay
+from reverb_server.replay_layout import RANDOM_POLICY, Step, replay_layout
+from tests.reverb_server.conftest import Built
+
+
+@pytest.mark.parametrize("per_item", [1, 8])
+def test_a_transition_of_dqn_is_two_steps(cartpole: Built, per_item: int) -> None:
+    """Of 48 bytes: CartPole's trajectory, and the train step of the policy."""
+    layout = replay_layout(cartpole.agent, Replay(transitions_per_item=per_item))
+    assert layout.sequence_length == 2
+    assert layout.codec.step_bytes == 6 * 4 + 4 * 4 + 8  # Action: int64.
+    assert layout.signature == tf.TensorSpec([per_item, 2, 48], tf.uint8, "steps")
+
+
+def test_an_agent_of_many_steps_gets_longer_windows(cartpole: Built) -> None:
+    """The length is what the agent trains on."""
+    agent = dqn_agent.DqnAgent(
+        cartpole.agent.time_step_spec,
+        cartpole.agent.action_spec,
+        networks.q_network(
+            cartpole.agent.time_step_spec.observation, cartpole.agent.action_spec
+        ),
+        optimizer=None,
+        n_step_update=3,
+    )
+    layout = replay_layout(agent, Replay())
+    assert layout.sequence_length == 4
+    assert layout.signature.shape == [8, 4, 48]
+
+
+def test_an_agent_of_sequences_of_any_length_is_refused(cartpole: Built) -> None:
+    """A recurrent DQN does not say how many steps it needs."""
+    agent = dqn_agent.DqnAgent(
+        cartpole.agent.time_step_spec,
+        cartpole.agent.action_spec,
+        sequential.Sequential(
+            [
+                tf.keras.layers.LSTM(4, return_state=True, return_sequences=True),
+                tf.keras.layers.Dense(2),
+            ]
+        ),
+        optimizer=None,
+    )
+    with pytest.raises(ConfigurationError, match="DqnAgent has no fixed"):
+        replay_layout(agent, Replay())
+
+
+def test_a_step_keeps_the_train_step_of_its_policy(cartpole: Built) -> None:
+    """Beside the agent's own data; that of the random policy is no train step."""
+    layout = replay_layout(cartpole.agent, Replay())
+    steps = Step(
+        trajectory.Trajectory(
+            step_type=np.zeros(3, np.int32),
+            observation=np.zeros((3, 4), np.float32),
+            action=np.zeros(3, np.int64),
+            policy_info=(),
+            next_step_type=np.ones(3, np.int32),
+            reward=np.ones(3, np.float32),
+            discount=np.ones(3, np.float32),
+        ),
+        np.array([RANDOM_POLICY, 0, 2**40]),
+    )
+    unpacked = layout.codec.unpack_array(layout.codec.pack(steps))
+    assert unpacked.policy_train_step.tolist() == [RANDOM_POLICY, 0, 2**40]
+    assert RANDOM_POLICY < 0
