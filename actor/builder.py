@@ -34,6 +34,8 @@ def build(
         run.address, tables.weights_of(agent, train_step), settings.pull_interval_s
     )
     layout = replay_layout.replay_layout(agent, experiment.replay)
+    info = run.client.server_info(timeout=10)
+    replay_layout.require_signature(layout, info[tables.REPLAY].signature)
     collected = run.inserted_items * layout.transitions_per_item
     share = random_share(
         settings.initial_collect_steps, collected, task, manifest.num_actors

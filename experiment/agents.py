@@ -82,6 +82,10 @@ def dqn_agent(
         raise ConfigurationError(
             f"dqn_agent.loss is {loss!r}; it must be one of {sorted(_LOSSES)}."
         )
+    if not isinstance(double_q, bool):
+        raise ConfigurationError(
+            f"dqn_agent.double_q is {double_q!r}; it must be True or False."
+        )
     _check_discrete("dqn_agent", action_spec)
     agent_class = tf_dqn_agent.DdqnAgent if double_q else tf_dqn_agent.DqnAgent
     return agent_class(

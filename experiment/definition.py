@@ -54,6 +54,16 @@ class Experiment:
     train: Train = dataclasses.field(default_factory=Train)
     evaluation: Evaluation = dataclasses.field(default_factory=Evaluation)
 
+    def __post_init__(self) -> None:
+        """Validates; raises `ConfigurationError`."""
+        for name in ("environment", "agent", "collect_policy"):
+            value = getattr(self, name)
+            if not callable(value):
+                raise ConfigurationError(
+                    f"Experiment.{name} is {value!r}; it must be a function, bound by "
+                    f"its name with @ before it and no brackets after it."
+                )
+
     def make_agent(
         self, environment: py_environment.PyEnvironment
     ) -> tuple[tf_agent.TFAgent, tf.Variable]:

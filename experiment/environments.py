@@ -47,6 +47,11 @@ def gym_environment(
     Raises:
       ConfigurationError: No environment has this name, or it cannot be made.
     """
+    if not isinstance(name, str):
+        raise ConfigurationError(
+            f"gym_environment.name is {name!r}; it must be the name of an environment "
+            "that gym knows, e.g. 'CartPole-v1'."
+        )
     if max_episode_steps is not None:
         check_number(
             "gym_environment.max_episode_steps", max_episode_steps, 0, integer=True
@@ -56,11 +61,14 @@ def gym_environment(
         environment = spec.make()
     except (gym.error.Error, ImportError, AttributeError) as error:
         known = [env.id for env in gym.envs.registry.all()]
-        close = difflib.get_close_matches(str(name), known, n=3) or known[:3]
-        reason = str(error).strip().splitlines()[0]
+        close = difflib.get_close_matches(name, known, n=3) or known[:3]
+        remedy = f"did you mean {' or '.join(close)}?"
+        if name in known:
+            remedy = "install what it needs, or choose another environment."
+        reason = str(error).strip().partition("\n")[0]
         raise ConfigurationError(
             f"gym_environment.name is {name!r}, which gym cannot make ({reason}); "
-            f"did you mean {' or '.join(close)}?"
+            f"{remedy}"
         ) from error
     while isinstance(environment, gym.wrappers.TimeLimit):
         environment = environment.env
@@ -87,7 +95,13 @@ def batched(
     """
     environments = [factory() for _ in range(count)]
     for environment, number in zip(environments, seed.generate_state(count)):
-        environment.seed(int(number))
+        try:
+            environment.seed(int(number))
+        except NotImplementedError as error:
+            raise ConfigurationError(
+                f"{type(environment).__name__} has no method seed(seed), so the run's "
+                "seed could not be honoured; add it, even if nothing is random."
+            ) from error
     return batched_py_environment.BatchedPyEnvironment(
         environments, multithreading=False
     )

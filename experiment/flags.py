@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from absl import flags
 
+from experiment import manifest
 from experiment.errors import ConfigurationError, check_number
+from experiment.presets import DEFAULT_PRESET
 
 # The flags belong to the main that asks for them: its --help shows them.
 flags.disclaim_key_flags()
@@ -28,13 +30,14 @@ def define_root_dir(default_text: str) -> flags.FlagHolder[str | None]:
     )
 
 
-def define_gin() -> tuple[flags.FlagHolder[str], flags.FlagHolder[list[str]]]:
+def define_gin() -> tuple[flags.FlagHolder[str | None], flags.FlagHolder[list[str]]]:
     """`--gin_file` and `--gin_bindings`."""
     return (
         flags.DEFINE_string(
             "gin_file",
-            "dqn_cartpole.gin",
-            "What is learned: a gin file, or the name of a preset in configs/.",
+            None,
+            "What is learned: a gin file, or the name of a preset in configs/; default: "
+            f"{DEFAULT_PRESET}.",
         ),
         flags.DEFINE_multi_string(
             "gin_bindings",
@@ -45,10 +48,14 @@ def define_gin() -> tuple[flags.FlagHolder[str], flags.FlagHolder[list[str]]]:
     )
 
 
-def define_seed() -> flags.FlagHolder[int]:
+def define_seed() -> flags.FlagHolder[int | None]:
     """`--seed`."""
     return flags.DEFINE_integer(
-        "seed", 0, "Seed of weights, exploration and environments.", lower_bound=0
+        "seed",
+        None,
+        "Seed of weights, exploration and environments; default: "
+        f"{manifest.DEFAULT_SEED}.",
+        lower_bound=0,
     )
 
 

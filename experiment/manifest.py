@@ -10,6 +10,8 @@ from typing import Any
 
 import psutil
 
+DEFAULT_SEED = 0
+
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from experiment.errors import ConfigurationError
 
+DEFAULT_PRESET = "dqn_cartpole.gin"
 PRESETS = Path(__file__).resolve().parent.parent / "configs"
 
 

@@ -104,7 +104,7 @@ def start_thread(name: str, work: Callable[[], None]) -> threading.Thread:
     def guarded() -> None:
         try:
             work()
-        except Exception as error:  # noqa: BLE001  (the last stop, as in `run`)
+        except Exception as error:  # The last stop, as in `run`.
             logging.exception("unexpected error in thread %s", name)
             fail(f"thread {name}: {type(error).__name__}: {error}")
 

@@ -106,7 +106,7 @@ class Train:
       max_train_steps: Gradient steps after which the run ends.
       steps_per_call: Most gradient steps taken inside one graph call.
       publish_interval_s: Seconds between two pushes of the weights.
-      checkpoint_interval_s: Seconds between two checkpoints and policy exports.
+      checkpoint_interval_s: Seconds between two checkpoints.
       summary_interval: Gradient steps between two loss summaries.
     """
 

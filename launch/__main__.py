@@ -25,17 +25,17 @@ def main() -> int:
             # Needs TensorFlow, which takes seconds to import; a launcher does not.
             from launch import in_process  # noqa: PLC0415
 
-            status, code = in_process.run(options, screen.say)
+            outcome = in_process.run(options, screen.say)
     else:
         holder, port = port_lib.reserve(options.port)
         screen.greet(options, port)
         supervisor = Supervisor(options, port, started_at, screen.say)
         stop = process.StopSignal(4 * process.GRACE_S, at_last=supervisor.kill)
-        status, code = supervisor.run(stop)
+        outcome = supervisor.run(stop)
         holder.close()
-    path = result.write(options, status, started_at, time.time())
-    screen.farewell(options, status, path)
-    return code
+    path = result.write(options, outcome.status, started_at, time.time())
+    screen.farewell(options, outcome, path)
+    return outcome.exit_code
 
 
 if __name__ == "__main__":

@@ -41,8 +41,14 @@ class Role:
 class Child:
     """A started process with a log of its own."""
 
-    def __init__(self, role: Role, logs_dir: Path) -> None:
-        """Starts a fresh interpreter; forking one with TensorFlow in it would hang."""
+    def __init__(self, role: Role, logs_dir: Path, temporary: Path) -> None:
+        """Starts a fresh interpreter; forking one with TensorFlow in it would hang.
+
+        Args:
+          role: What to start.
+          logs_dir: Where its log goes.
+          temporary: For the temporary files that TensorFlow and Reverb leave behind.
+        """
         self.name = role.name
         self.log = logs_dir / f"{role.name}.log"
         logs_dir.mkdir(parents=True, exist_ok=True)
@@ -53,7 +59,11 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ},
+                env={
+                    "TF_CPP_MIN_LOG_LEVEL": "2",
+                    **os.environ,
+                    "TMPDIR": str(temporary),
+                },
                 # Ctrl-C reaches the launcher only, which ends all in good order.
                 start_new_session=True,
                 # Safe: the only other thread of a launcher waits for signals.

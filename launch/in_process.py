@@ -15,12 +15,11 @@ from tf_agents.environments import py_environment
 
 from actor.collector import Collector
 from eval_job.judge import Judge
-from experiment import definition, devices, environments, seeding
+from experiment import devices, environments, run_start, seeding
 from experiment.interval import Interval
-from experiment.manifest import Manifest
 from experiment.process import StopSignal
 from launch.options import Options
-from launch.result import INTERRUPTED
+from launch.result import INTERRUPTED, Outcome
 from learner import builder as learner_builder
 from reverb_server import port as port_lib
 from reverb_server import rate_limiter, replay_layout, run_tables
@@ -43,20 +42,17 @@ class InProcessRun:
           options: What the run is started with.
           is_running: Ends a wait for the rate limiter.
         """
-        self._experiment = definition.load_file(
-            Path(options.gin_file), options.gin_bindings
+        self._experiment, run = run_start.start_run(
+            options.root_dir,
+            gin_file=options.gin_file,
+            gin_bindings=options.gin_bindings,
+            seed=options.seed,
+            num_actors=options.num_actors,
+            resume=options.resume,
         )
         self._holder, port = port_lib.reserve(options.port)
-        run = Manifest.new(
-            gin_file=Path(options.gin_file).name,
-            gin_text=definition.effective_text(),
-            root_dir=str(options.root_dir),
-            seed=options.seed,
-            num_actors=1,
-            resumed=options.resume,
-        )
         self.server = RunServer(self._experiment, run, port)
-        seed = seeding.seed_role(options.seed, "in_process")
+        seed = seeding.seed_role(run.seed, "in_process")
         environment = environments.batched(
             self._experiment.environment,
             self._experiment.collect.envs_per_actor,
@@ -159,7 +155,7 @@ class InProcessRun:
         self._holder.close()
 
 
-def run(options: Options, say: Callable[[str], None]) -> tuple[str, int]:
+def run(options: Options, say: Callable[[str], None]) -> Outcome:
     """Runs until the target is reached or all gradient steps are done.
 
     Args:
@@ -167,7 +163,7 @@ def run(options: Options, say: Callable[[str], None]) -> tuple[str, int]:
       say: Shows a line to the user.
 
     Returns:
-      The status, and the exit code.
+      How it ended.
     """
     stop = StopSignal()
     devices.use_one_cpu_thread()
@@ -179,7 +175,7 @@ def run(options: Options, say: Callable[[str], None]) -> tuple[str, int]:
     if not stop.is_set():
         parts.judge.record_videos()
     parts.close()
-    return status, stop.exit_code
+    return Outcome(status, stop.exit_code)
 
 
 def _drive(parts: InProcessRun, stop: StopSignal, say: Callable[[str], None]) -> str:

@@ -9,7 +9,7 @@ from absl import flags
 
 from experiment import flags as shared_flags
 from experiment import presets, run_dir
-from experiment.errors import check_number
+from experiment.errors import ConfigurationError, check_number
 
 _NUM_ACTORS = shared_flags.define_num_actors()
 _GIN_FILE, _GIN_BINDINGS = shared_flags.define_gin()
@@ -37,10 +37,10 @@ class Options:
     """
 
     num_actors: int
-    gin_file: str
+    gin_file: str | None
     gin_bindings: list[str]
     root_dir: Path
-    seed: int
+    seed: int | None
     port: int | None
     in_process: bool
     resume: bool
@@ -57,14 +57,21 @@ def read() -> Options:
         check_number("--port", _PORT.value, at_least=1, at_most=65535, integer=True)
     bindings = list(_GIN_BINDINGS.value)
     if _TARGET_RETURN.value is not None:
+        check_number("--target_return", _TARGET_RETURN.value)
         bindings.append(f"Evaluation.target_return = {_TARGET_RETURN.value}")
     if _MAX_TRAIN_STEPS.value is not None:
         check_number("--max_train_steps", _MAX_TRAIN_STEPS.value, 1, integer=True)
         bindings.append(f"Train.max_train_steps = {_MAX_TRAIN_STEPS.value}")
-    gin_file = presets.find_preset(_GIN_FILE.value)
+    if _IN_PROCESS.value and flags.FLAGS["num_actors"].present:
+        raise ConfigurationError(
+            "--num_actors cannot be given with --in_process, which has one actor."
+        )
+    gin_file = _GIN_FILE.value
+    if gin_file is not None:
+        gin_file = str(presets.find_preset(gin_file))
     return Options(
-        num_actors=_NUM_ACTORS.value,
-        gin_file=str(gin_file),
+        num_actors=1 if _IN_PROCESS.value else _NUM_ACTORS.value,
+        gin_file=gin_file,
         gin_bindings=bindings,
         root_dir=_root_dir(),
         seed=_SEED.value,

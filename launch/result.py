@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,21 @@ from launch.options import Options
 INTERRUPTED = "interrupted"
 FAILED = "failed"
 TARGET_REACHED = "target_reached"
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+      status: One of the statuses of `result.json`.
+      exit_code: Of the launcher.
+      error: What went wrong first; the last thing the user is to see.
+    """
+
+    status: str
+    exit_code: int
+    error: str | None = None
 
 
 def write(options: Options, status: str, started_at: float, ended_at: float) -> Path:
@@ -47,8 +63,8 @@ def write(options: Options, status: str, started_at: float, ended_at: float) -> 
         "wall_time_s": round(ended_at - started_at, 3),
         "time_to_target_s": to_target,
         "num_actors": options.num_actors,
-        "seed": options.seed,
-        "gin_file": Path(options.gin_file).name,
+        "seed": manifest.seed if manifest else options.seed,
+        "gin_file": manifest.gin_file if manifest else options.gin_file,
     }
     path = root_dir / run_dir.RESULT
     run_dir.write_text(path, json.dumps(result, indent=2) + "\n")

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from experiment import run_dir
+from experiment.presets import DEFAULT_PRESET
 from launch.options import Options
+from launch.result import Outcome
 
 
 def say(line: str) -> None:
@@ -21,17 +23,17 @@ def say(line: str) -> None:
 def greet(options: Options, port: int) -> None:
     """Says what is being started, and where to look."""
     say(
-        f"{Path(options.gin_file).name}: {options.num_actors} actors, learner, eval; "
+        f"{_what(options)}: {options.num_actors} actors, learner, eval; "
         f"replay server at port {port}; results in {_short(options.root_dir)}. "
         "Ctrl-C ends the run."
     )
 
 
-def farewell(options: Options, status: str, result: Path) -> None:
+def farewell(options: Options, outcome: Outcome, result: Path) -> None:
     """Says how the run ended, and what there is to see."""
     figures = json.loads(result.read_text())
     average, to_target = figures["average_return"], figures["time_to_target_s"]
-    parts = [status.replace("_", " ")]
+    parts = [outcome.status.replace("_", " ")]
     if average is not None:
         parts.append(
             f"average return {average:.1f} at train step {figures['train_step']:,}"
@@ -59,6 +61,15 @@ def farewell(options: Options, status: str, result: Path) -> None:
     say(", ".join(parts))
     say(f"see {folder}: {', '.join(found)}")
     say(f"curves: .venv/bin/tensorboard --logdir {folder}")
+    if outcome.error:
+        say(outcome.error)
+
+
+def _what(options: Options) -> str:
+    """What is learned, as far as the launcher knows."""
+    if options.resume:
+        return "going on"
+    return Path(options.gin_file or DEFAULT_PRESET).name
 
 
 def _short(path: Path) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import tempfile
 import time
+from pathlib import Path
 from typing import Callable
 
 from experiment import run_dir
@@ -13,7 +15,7 @@ from experiment.process import GRACE_S, StopSignal
 from launch.children import Child, Role, end_all
 from launch.options import Options
 from launch.progress import Progress
-from launch.result import FAILED, INTERRUPTED
+from launch.result import FAILED, INTERRUPTED, Outcome
 
 _POLL_S = 0.1
 _PROGRESS_S = 3.0
@@ -27,14 +29,16 @@ def describe(options: Options, port: int) -> list[Role]:
     address = f"--server_address=localhost:{port}"
     server = [
         f"--root_dir={options.root_dir}",
-        f"--gin_file={options.gin_file}",
         *(f"--gin_bindings={binding}" for binding in options.gin_bindings),
-        f"--seed={options.seed}",
         f"--num_actors={options.num_actors}",
         f"--port={port}",
         "--port_is_reserved",
         f"--resume={options.resume}",
     ]
+    if options.gin_file is not None:
+        server.append(f"--gin_file={options.gin_file}")
+    if options.seed is not None:
+        server.append(f"--seed={options.seed}")
     return [
         Role("reverb_server", "reverb_server", server),
         Role("learner", "learner", [address]),
@@ -69,21 +73,23 @@ class Supervisor:
         self._failed: Child | None = None
         self._late: str | None = None
 
-    def run(self, stop: StopSignal) -> tuple[str, int]:
+    def run(self, stop: StopSignal) -> Outcome:
         """Runs until the run has ended.
 
         Args:
           stop: Ends it early.
 
         Returns:
-          The status, and the exit code.
+          How it ended.
         """
-        for role in self._roles:
-            self._children.append(Child(role, self._logs_dir))
-        try:
-            self._watch(stop)
-        finally:
-            self._end()
+        with tempfile.TemporaryDirectory(prefix="antiphon-") as temporary:
+            try:
+                for role in self._roles:
+                    child = Child(role, self._logs_dir, Path(temporary))
+                    self._children.append(child)
+                self._watch(stop)
+            finally:
+                self._end()
         return self._outcome(stop)
 
     def kill(self) -> None:
@@ -118,19 +124,20 @@ class Supervisor:
         end_all(self._children[:1], GRACE_S + 2)
         self._progress.read()
 
-    def _outcome(self, stop: StopSignal) -> tuple[str, int]:
+    def _outcome(self, stop: StopSignal) -> Outcome:
         if self._failed:
             code = self._failed.exit_code
-            self._say(
-                f"{self._failed.name} failed (exit code {code}, log "
-                f"{self._failed.log}): {self._failed.last_words()}"
-            )
             configuration = code == EXIT_CONFIGURATION
-            return FAILED, EXIT_CONFIGURATION if configuration else EXIT_FAILED
+            return Outcome(
+                FAILED,
+                EXIT_CONFIGURATION if configuration else EXIT_FAILED,
+                f"{self._failed.name} failed (exit code {code}, log "
+                f"{self._failed.log}): {self._failed.last_words()}",
+            )
         if stop.is_set():
-            return INTERRUPTED, stop.exit_code
+            return Outcome(INTERRUPTED, stop.exit_code)
         status = self._progress.status
         if self._late or status is None:
-            self._say(self._late or "all processes ended, but nobody said why")
-            return FAILED, EXIT_FAILED
-        return status, EXIT_FINISHED
+            error = self._late or "all processes ended, but nobody said why"
+            return Outcome(FAILED, EXIT_FAILED, error)
+        return Outcome(status, EXIT_FINISHED)

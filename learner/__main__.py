@@ -27,8 +27,10 @@ def main() -> int:
     root_dir = Path(_ROOT_DIR.value or run.manifest.root_dir)
     run_dir.require_writable(root_dir)
     settings = definition.load_text(run.manifest.gin_text)
-    max_train_steps = _MAX_TRAIN_STEPS.value or settings.train.max_train_steps
-    check_number("--max_train_steps", max_train_steps, at_least=1, integer=True)
+    max_train_steps = settings.train.max_train_steps
+    if _MAX_TRAIN_STEPS.value is not None:
+        max_train_steps = _MAX_TRAIN_STEPS.value
+        check_number("--max_train_steps", max_train_steps, at_least=1, integer=True)
     trainer = builder.build(settings, run.manifest, address, root_dir)
     trainer.publish()
     train_lib.train(

@@ -27,7 +27,8 @@ class PolicyLag:
         del loss_info
         versions = sample[1].policy_train_step
         known = tf.boolean_mask(versions, versions != RANDOM_POLICY)
-        self._sum.assign_add(tf.reduce_sum(self._train_step - known))
+        trained = self._train_step - 1  # The gradient step is counted already.
+        self._sum.assign_add(tf.reduce_sum(trained - known))
         self._count.assign_add(tf.size(known, tf.int64))
 
     def take(self) -> float | None:

@@ -39,7 +39,6 @@ def train(
             trainer.publish()
         if save.due():
             trainer.save()
-            trainer.export()
         remaining = max_train_steps - trainer.train_step
         trainer.run(min(settings.steps_per_call, remaining))
         if clock.due():

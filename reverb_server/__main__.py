@@ -6,7 +6,7 @@ from pathlib import Path
 
 from absl import flags
 
-from experiment import definition, devices, manifest, presets, process, run_dir, seeding
+from experiment import devices, process, run_dir, run_start, seeding
 from experiment import flags as shared_flags
 from reverb_server import port as port_lib
 from reverb_server import server as server_lib
@@ -29,17 +29,15 @@ def main() -> int:
     root_dir = shared_flags.required("root_dir", _ROOT_DIR.value, "runs/my_run")
     folder = run_dir.claim(Path(root_dir), _RESUME.value)
     shared_flags.check_num_actors(_NUM_ACTORS.value)
-    gin_path = presets.find_preset(_GIN_FILE.value)
-    experiment = definition.load_file(gin_path, _GIN_BINDINGS.value)
-    seeding.seed_role(_SEED.value, "reverb_server")
-    run = manifest.Manifest.new(
-        gin_file=Path(_GIN_FILE.value).name,
-        gin_text=definition.effective_text(),
-        root_dir=str(folder),
+    experiment, run = run_start.start_run(
+        folder,
+        gin_file=_GIN_FILE.value,
+        gin_bindings=_GIN_BINDINGS.value,
         seed=_SEED.value,
         num_actors=_NUM_ACTORS.value,
-        resumed=_RESUME.value,
+        resume=_RESUME.value,
     )
+    seeding.seed_role(run.seed, "reverb_server")
     holder = None if _PORT_IS_RESERVED.value else port_lib.reserve(_PORT.value)[0]
     server = server_lib.RunServer(experiment, run, _PORT.value)
     server.serve(stop.wait)

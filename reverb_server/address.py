@@ -33,7 +33,8 @@ def parse_address(address: str) -> tuple[str, int]:
       ConfigurationError: The form is wrong, or the host is unknown.
     """
     host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or not 1 <= int(port) <= MAX_PORT:
+    is_host = host and (":" not in host or host.startswith("["))
+    if not is_host or not port.isdecimal() or not 1 <= int(port) <= MAX_PORT:
         raise ConfigurationError(
             f"--server_address is {address!r}; it must be host:port with a port from 1 "
             "to 65535, e.g. localhost:8008."
@@ -51,8 +52,10 @@ def parse_address(address: str) -> tuple[str, int]:
 
 def bypass_proxy(host: str) -> None:
     """Keeps gRPC from sending a run's traffic through an HTTP proxy."""
-    hosts = [name for name in os.environ.get("no_proxy", "").split(",") if name]
-    os.environ["no_proxy"] = ",".join(
+    # gRPC reads the second only if the first is not set.
+    variable = "no_grpc_proxy" if "no_grpc_proxy" in os.environ else "no_proxy"
+    hosts = [name for name in os.environ.get(variable, "").split(",") if name]
+    os.environ[variable] = ",".join(
         dict.fromkeys([*hosts, host.strip("[]"), "localhost", "127.0.0.1"])
     )
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from reverb_server import tables
 from reverb_server.rate_limiter import MAX_IN_FLIGHT_ITEMS
-from reverb_server.replay_layout import ReplayLayout
+from reverb_server.replay_layout import ReplayLayout, require_signature
 
 _CONNECT_TIMEOUT_S = 10
 
@@ -43,7 +43,7 @@ def replay_dataset(
       Pairs of a Trajectory [B, T, ...] and a `SampleInfo`.
 
     Raises:
-      ValueError: The table's signature is not that of `layout`.
+      ConfigurationError: The table's signature is not that of `layout`.
     """
     samples = reverb.TrajectoryDataset.from_table_signature(
         address,
@@ -52,9 +52,7 @@ def replay_dataset(
         num_workers_per_iterator=1,
         get_signature_timeout_secs=_CONNECT_TIMEOUT_S,
     )
-    found = samples.element_spec.data["steps"]
-    if found.shape != layout.signature.shape or found.dtype != layout.signature.dtype:
-        raise ValueError(f"the replay table holds {found}, expected {layout.signature}")
+    require_signature(layout, samples.element_spec.data)
 
     def unpack(sample: reverb.ReplaySample) -> tuple[object, SampleInfo]:
         rows = tf.reshape(

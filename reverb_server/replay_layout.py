@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 from tf_agents.agents import tf_agent
@@ -51,6 +52,26 @@ class ReplayLayout:
             [self.transitions_per_item, self.sequence_length, self.codec.step_bytes],
             tf.uint8,
             name="steps",
+        )
+
+
+def require_signature(layout: ReplayLayout, signature: Mapping[str, Any]) -> None:
+    """Refuses a replay table of another layout, before the first insert or sample.
+
+    Reverb itself would take and give anything.
+
+    Args:
+      layout: What this role writes or reads.
+      signature: Of the table, from `server_info` or a dataset.
+
+    Raises:
+      ConfigurationError: They differ.
+    """
+    found, wanted = signature.get("steps"), layout.signature
+    if found is None or found.shape != wanted.shape or found.dtype != wanted.dtype:
+        raise ConfigurationError(
+            f"the replay table holds {found or sorted(signature)}, but the experiment "
+            f"built here makes {wanted}; use the same code and libraries on all hosts."
         )
 
 

@@ -8,6 +8,7 @@ import pytest
 from actor import builder
 from actor.collector import Collector
 from experiment import definition
+from experiment.errors import ConfigurationError
 from reverb_server import tables
 from tests.actor.conftest import CARTPOLE, ServeCartPole
 from tests.actor.served_run import ServedRun
@@ -98,3 +99,13 @@ def test_each_actor_explores_in_its_own_way_if_told_to(
         build(run, task, LADDER)._policy._policy._get_epsilon() for task in (0, 1)
     ]
     assert epsilons == pytest.approx([0.4, 0.4**8])
+
+
+def test_a_table_of_another_experiment_is_refused(
+    serve_cartpole: ServeCartPole,
+) -> None:
+    """Before anything is written that nobody could read."""
+    run = serve_cartpole()
+    experiment = definition.load_text(CARTPOLE + "Replay.transitions_per_item = 2\n")
+    with pytest.raises(ConfigurationError, match="the replay table holds"):
+        builder.build(experiment, run.join("actor"), 0)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tf_agents.agents import tf_agent
+from tf_agents.networks import Network
 from tf_agents.specs import BoundedTensorSpec, tensor_spec
 from tf_agents.trajectories import StepType, trajectory
 from tf_agents.trajectories import time_step as ts
@@ -54,21 +55,35 @@ def batch() -> trajectory.Trajectory:
     )
 
 
-@pytest.mark.parametrize("gamma", [0.0, 0.9, 1.0])
-@pytest.mark.parametrize("loss", ["huber", "squared"])
-def test_the_loss_is_that_of_q_learning(
-    batch: trajectory.Trajectory, loss: str, gamma: float
-) -> None:
-    """Computed by NumPy: r + gamma * discount * max Q(s') against Q(s, a).
+def q_values(network: Network, batch: trajectory.Trajectory) -> np.ndarray:
+    """Of all observations, [T, B, actions]."""
+    values, _ = network(tf.reshape(batch.observation, [-1, 4]))
+    return np.moveaxis(values.numpy().reshape(16, 2, 2), 1, 0)
 
-    No value follows the end of an episode, and nothing is learned across a border.
+
+@pytest.mark.parametrize("double_q", [False, True])
+@pytest.mark.parametrize(("loss", "gamma"), [("huber", 0.9), ("squared", 0.5)])
+def test_the_loss_is_that_of_q_learning(
+    batch: trajectory.Trajectory, loss: str, gamma: float, double_q: bool
+) -> None:
+    """By NumPy: reward + gamma * discount * target Q(s', a') against Q(s, a).
+
+    a' is the best by the target network, or by the online one for Double DQN. No value
+    follows the end of an episode, and nothing is learned across a border.
     """
-    agent = dqn(loss=loss, gamma=gamma)
-    q_values = agent._q_network(tf.reshape(batch.observation, [-1, 4]))[0]
-    now, then = np.moveaxis(q_values.numpy().reshape(16, 2, 2), 1, 0)
-    value = now[np.arange(16), batch.action[:, 0]]
-    target = batch.reward[:, 0] + gamma * batch.discount[:, 0] * then.max(axis=1)
-    error = np.abs(target - value)
+    agent = dqn(loss=loss, gamma=gamma, double_q=double_q)
+    for variable in agent._target_q_network.variables:
+        variable.assign(-1.5 * variable)  # Another opinion than the online network's.
+    online, target = (
+        q_values(network, batch)
+        for network in (agent._q_network, agent._target_q_network)
+    )
+    best = (online if double_q else target)[1].argmax(axis=1)
+    assert (online[1].argmax(axis=1) != target[1].argmax(axis=1)).any()
+    value = online[0][np.arange(16), batch.action[:, 0]]
+    next_value = target[1][np.arange(16), best]
+    goal = batch.reward[:, 0] + gamma * batch.discount[:, 0] * next_value
+    error = np.abs(goal - value)
     assert error.min() < 1 < error.max()  # Both branches of the Huber loss.
     losses = {
         "squared": error**2,

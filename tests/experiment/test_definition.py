@@ -67,9 +67,10 @@ def test_text_binds_what_it_names() -> None:
 
 def test_what_was_bound_before_is_forgotten() -> None:
     """The text is all there is: a process may read more than one."""
+    default = Replay().batch_size  # Now: what is bound holds here too.
     definition.load_text("Replay.batch_size = 32\nTrain.steps_per_call = 2\n")
     experiment = definition.load_text("Train.steps_per_call = 3\n")
-    assert experiment.replay.batch_size == Replay().batch_size
+    assert experiment.replay.batch_size == default
     assert experiment.train.steps_per_call == 3
 
 
@@ -104,6 +105,21 @@ def test_a_value_that_cannot_work_is_refused_by_its_gin_name() -> None:
         definition.load_text("Replay.batch_size = 0")
     first = str(raised.value).splitlines()[0]
     assert first == "Replay.batch_size is 0; it must be a whole number >= 1."
+
+
+@pytest.mark.parametrize(
+    "binding",
+    [
+        "Experiment.environment = 'CartPole-v1'",
+        "Experiment.environment = @gym_environment()",
+        "Experiment.agent = None",
+        "Experiment.collect_policy = 0.1",
+    ],
+)
+def test_what_should_be_a_function_and_is_none_is_refused(binding: str) -> None:
+    """Brackets are easily put where none belong."""
+    with pytest.raises(ConfigurationError, match=binding.split(" ", maxsplit=1)[0]):
+        definition.load_text(CARTPOLE + binding)
 
 
 def test_bindings_win_over_the_file(tmp_path: Path) -> None:

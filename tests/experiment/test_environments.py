@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Callable
+from typing import Any, Callable
 
 import numpy as np
 import pytest
@@ -126,6 +126,20 @@ def test_a_name_like_no_other_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match=r"did you mean .+-v") as raised:
         environments.gym_environment(name)
     assert f"gym_environment.name is {name!r}" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", [None, 1, ["CartPole-v1"]])
+def test_a_name_is_a_text(name: Any) -> None:
+    """Gym fails in its own way at anything else."""
+    with pytest.raises(ConfigurationError, match=r"gym_environment\.name is"):
+        environments.gym_environment(name)
+
+
+def test_an_environment_that_needs_more_than_gym_is_refused() -> None:
+    """The reason is gym's; another name would not help, least of all its own."""
+    with pytest.raises(ConfigurationError, match="install what it needs") as raised:
+        environments.gym_environment("LunarLander-v2")
+    assert "did you mean" not in str(raised.value)
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -20,6 +20,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("grpc_proxy", "https_proxy", "http_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("no_proxy", "")
+    monkeypatch.delenv("no_grpc_proxy", raising=False)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,8 @@ def test_host_and_port_are_told_apart(address: str, host: str, port: int) -> Non
         "localhost:-1",
         "localhost:http",
         "localhost:80 ",
+        "::1:80",
+        "http://localhost:80",
         "localhost:8.0",
         "localhost:²",
     ],
@@ -58,9 +61,7 @@ def test_what_is_not_host_and_port_is_refused(address: str) -> None:
     assert f"--server_address is {address!r}" in str(raised.value)
 
 
-@pytest.mark.parametrize(
-    "address", ["no-such-host.invalid:80", "http://localhost:80", "a..b:80"]
-)
+@pytest.mark.parametrize("address", ["no-such-host.invalid:80", "a..b:80"])
 def test_a_host_that_is_unknown_is_refused(address: str) -> None:
     """Reverb would wait for it for ever."""
     with pytest.raises(ConfigurationError, match="cannot be resolved") as raised:
@@ -120,12 +121,16 @@ def test_the_wait_ends_when_the_process_is_told_to_stop() -> None:
         address_lib.connect(address, lambda: next(stop), timeout_s=3600)
 
 
-def test_a_proxy_is_passed_by(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("exceptions", ["no_proxy", "no_grpc_proxy"])
+def test_a_proxy_is_passed_by(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, exceptions: str
+) -> None:
     """Else gRPC asks it to connect to 127.0.0.1; this one never answers."""
     served = serve([reverb.Table.queue("x", 1)])
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         port = proxy.getsockname()[1]
         monkeypatch.delenv("no_proxy")
+        monkeypatch.setenv(exceptions, "example.org")
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
         # A name that no other client of this process has connected to.
         address = f"[::ffff:127.0.0.1]:{served.server.port}"

@@ -147,5 +147,5 @@ def test_a_table_of_another_layout_is_refused(
     table = reverb.Table.queue(tables.REPLAY, 10, signature={"steps": signature})
     served = serve([table])
     layout = replay_layout(cartpole.agent, Replay())
-    with pytest.raises(ValueError, match=r"the replay table holds .* expected"):
+    with pytest.raises(ValueError, match=r"the replay table holds .* makes"):
         replay_dataset(served.address, layout, batch_size=64)

@@ -1,0 +1,35 @@
+"""What a run is started with, and stand-ins for its processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from launch.children import Role
+from launch.options import Options
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def options(root_dir: Path, **changes: Any) -> Options:
+    """Options as `options.read` would make them."""
+    usual = Options(
+        num_actors=2,
+        gin_file=None,
+        gin_bindings=[],
+        root_dir=root_dir,
+        seed=None,
+        port=None,
+        in_process=False,
+        resume=False,
+    )
+    return dataclasses.replace(usual, **changes)
+
+
+def stand_in(folder: Path, name: str, body: str, *arguments: str) -> Role:
+    """A role whose program is a few lines, in the folder where it will be started."""
+    module = name.replace("-", "_")
+    (folder / f"{module}.py").write_text(textwrap.dedent(body))
+    return Role(name, module, arguments)

@@ -1,0 +1,156 @@
+"""launch/in_process.py: all roles taking turns, in the process of the tests."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from eval_job import returns_file
+from experiment import run_dir
+from launch import in_process
+from launch.in_process import InProcessRun
+from tests.actor.served_run import NoSignal
+from tests.launch.a_run import options
+
+BATCH_SIZE, ENVS = 8, 4
+
+BINDINGS = (
+    "q_network.layers = (8,)",
+    "Replay.transitions_per_item = 4",
+    f"Replay.batch_size = {BATCH_SIZE}",
+    "Replay.min_size_to_sample = 16",
+    f"Collect.envs_per_actor = {ENVS}",
+    "Collect.initial_collect_steps = 16",
+    "Evaluation.episodes = 1",
+    "Evaluation.target_return = None",
+    "gym_environment.max_episode_steps = 30",
+)
+
+# The table needs 4 items of 4, one more waits in the writer, and the first step of
+# each environment makes no transition.
+FIRST_STEPS = 16 + 4 + ENVS
+
+
+class Start(Protocol):
+    """Makes a small run."""
+
+    def __call__(
+        self, *bindings: str, seed: int = 0, folder: str = "run", resume: bool = False
+    ) -> InProcessRun:
+        """Args: gin bindings beyond those above, and options."""
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """All runs end with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def make(
+            *bindings: str, seed: int = 0, folder: str = "run", resume: bool = False
+        ) -> InProcessRun:
+            started_with = options(
+                tmp_path / folder,
+                num_actors=1,
+                gin_bindings=[*([] if resume else BINDINGS), *bindings],
+                seed=None if resume else seed,
+                in_process=True,
+                resume=resume,
+            )
+            run = InProcessRun(started_with, lambda: True)
+            stack.callback(run.close)
+            return run
+
+        yield make
+
+
+def test_updates_follow_the_environment_steps_exactly(start: Start) -> None:
+    """In each turn: so many samples for each transition, rounded down to batches."""
+    ratio = 3
+    run = start(f"Replay.samples_per_insert = {ratio}")
+    counted = 0
+    for _ in range(60):
+        before = run.collector.env_steps
+        run.take_turn()
+        taken = run.collector.env_steps - before
+        assert 1 <= taken <= ENVS
+        counted += taken if before >= FIRST_STEPS else 0
+        assert run.trainer.train_step == math.floor(ratio * counted / BATCH_SIZE)
+    assert run.trainer.train_step > 50
+
+
+def test_without_a_ratio_there_is_one_update_a_turn_until_all_are_done(
+    start: Start,
+) -> None:
+    """Not one more; the last evaluation is that of the last step."""
+    run = start("Replay.samples_per_insert = None", "Train.max_train_steps = 5")
+    while run.collector.env_steps < FIRST_STEPS:
+        run.take_turn()
+    assert run.trainer.train_step == 0
+    for turn in range(1, 8):
+        assert run.is_done == (turn > 5)
+        run.take_turn()
+        assert run.trainer.train_step == min(turn, 5)
+
+
+def weights_of(run: InProcessRun) -> np.ndarray:
+    """All of them, as one vector."""
+    variables = tf.nest.flatten(run.trainer.weights)[:-1]
+    return np.concatenate([variable.numpy().ravel() for variable in variables])
+
+
+def test_the_seed_decides_on_weights_and_environments(start: Start) -> None:
+    """As long as nothing was sampled: Reverb's sampler has no seed."""
+    weights, seen = [], []
+    for number, seed in enumerate((5, 5, 6)):
+        run = start(seed=seed, folder=str(number))
+        weights.append(weights_of(run))
+        for _ in range(5):
+            run.take_turn()
+            seen.append(run.collector._time_step.observation)
+        assert run.trainer.train_step == 0
+        np.testing.assert_array_equal(weights_of(run), weights[-1])
+    np.testing.assert_array_equal(weights[0], weights[1])
+    np.testing.assert_array_equal(seen[:5], seen[5:10])
+    assert not np.array_equal(weights[0], weights[2])
+    assert not np.isin(seen[:5], seen[10:]).any()
+
+
+def test_a_run_is_judged_at_multiples_and_at_its_end_and_can_go_on(
+    start: Start, tmp_path: Path
+) -> None:
+    """A resumed one keeps weights, settings and record, and takes no random steps."""
+    first = start(
+        "Train.max_train_steps = 25",
+        "Evaluation.interval_train_steps = 10",
+        "Replay.samples_per_insert = 2",
+        seed=9,
+    )
+    assert in_process._drive(first, NoSignal(), lambda _: None) == "max_train_steps"
+    returns = tmp_path / "run" / run_dir.RETURNS
+    rows = returns_file.read(returns)
+    assert [row.train_step for row in rows] == [0, 10, 20, 25]
+    assert [row.env_steps for row in rows] == sorted({row.env_steps for row in rows})
+    assert rows[-1].env_steps == first.collector.env_steps
+    first.trainer.save()
+    resumed = start("Train.max_train_steps = 27", resume=True)
+    np.testing.assert_array_equal(weights_of(resumed), weights_of(first))
+    assert resumed.trainer.train_step == 25
+    assert not resumed.collector.is_random
+    assert in_process._drive(resumed, NoSignal(), lambda _: None) == "max_train_steps"
+    steps = [row.train_step for row in returns_file.read(returns)]
+    assert steps == [0, 10, 20, 25, 25, 27]
+    assert len(returns_file.read(tmp_path / "run" / run_dir.RANDOM_RETURNS)) == 1
+
+
+def test_a_run_ends_when_its_target_is_reached(start: Start) -> None:
+    """By trained weights only: those of step 0 would do it here."""
+    run = start("Evaluation.target_return = 1.0", "Evaluation.interval_train_steps = 3")
+    assert in_process._drive(run, NoSignal(), lambda _: None) == "target_reached"
+    assert run.trainer.train_step == 3

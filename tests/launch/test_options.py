@@ -1,0 +1,191 @@
+"""launch/options.py: from the flags to what a run is started with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Callable
+
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+
+from experiment import definition, presets
+from experiment.errors import ConfigurationError
+from launch import options as options_lib
+from launch.options import Options
+
+Read = Callable[..., Options]
+
+
+@pytest.fixture
+def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
+    """Reads options as a launcher with these flags does, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def _read(*arguments: str) -> Options:
+        with flagsaver.flagsaver():
+            assert flags.FLAGS(["launch", *arguments]) == ["launch"]
+            return options_lib.read()
+
+    return _read
+
+
+def make_run(folder: Path) -> None:
+    """A folder that holds a run."""
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text("{}")
+
+
+def test_without_flags_a_run_gets_the_defaults_and_a_new_folder(
+    read: Read, tmp_path: Path
+) -> None:
+    """`runs/latest` points to it; preset and seed are the server's to choose."""
+    options = read()
+    assert options == Options(
+        num_actors=2,
+        gin_file=str(
+            Path(options_lib.__file__).parents[1] / "configs/dqn_cartpole.gin"
+        ),
+        gin_bindings=[],
+        root_dir=options.root_dir,
+        seed=0,
+        port=None,
+        in_process=False,
+        resume=False,
+    )
+    assert options.root_dir.is_absolute()
+    assert options.root_dir.parent == tmp_path / "runs"
+    assert options.root_dir.is_dir()
+    assert (tmp_path / "runs" / "latest").resolve() == options.root_dir
+
+
+def test_each_flag_is_taken(read: Read, tmp_path: Path) -> None:
+    """The folder as an absolute path, the preset as the file it is in."""
+    (tmp_path / "mine.gin").touch()
+    options = read(
+        "--num_actors=5",
+        "--gin_file=mine.gin",
+        "--gin_bindings=a = 1",
+        "--gin_bindings=b = [1, 2]",
+        "--root_dir=some/where",
+        "--seed=7",
+        "--port=8008",
+    )
+    assert options == Options(
+        num_actors=5,
+        gin_file=str(tmp_path / "mine.gin"),
+        gin_bindings=["a = 1", "b = [1, 2]"],
+        root_dir=tmp_path / "some" / "where",
+        seed=7,
+        port=8008,
+        in_process=False,
+        resume=False,
+    )
+
+
+def test_a_preset_is_found_by_its_name(read: Read) -> None:
+    """From any folder."""
+    name = presets.DEFAULT_PRESET
+    assert read(f"--gin_file={name}").gin_file == str(presets.PRESETS / name)
+
+
+def test_one_process_has_one_actor(read: Read) -> None:
+    """More cannot be asked for, for they would not be there."""
+    options = read("--in_process")
+    assert (options.in_process, options.num_actors) == (True, 1)
+    with pytest.raises(ConfigurationError, match="--num_actors cannot be given"):
+        read("--in_process", "--num_actors=2")
+
+
+def test_flags_that_stand_for_gin_values_win_over_all_others(read: Read) -> None:
+    """They become bindings, for the run's gin text is the one home of both."""
+    options = read(
+        "--target_return=-100.5",
+        "--max_train_steps=12",
+        "--gin_bindings=Train.max_train_steps = 99",
+        "--gin_bindings=Replay.batch_size = 16",
+    )
+    preset = presets.find_preset(presets.DEFAULT_PRESET)
+    experiment = definition.load_file(preset, options.gin_bindings)
+    assert experiment.evaluation.target_return == -100.5
+    assert experiment.train.max_train_steps == 12
+    assert experiment.replay.batch_size == 16
+
+
+def test_two_starts_never_share_a_folder(read: Read, tmp_path: Path) -> None:
+    """Not even within one second; `latest` is the second."""
+    first, second = read().root_dir, read().root_dir
+    assert first != second
+    assert (tmp_path / "runs" / "latest").resolve() == second
+
+
+def test_a_folder_elsewhere_is_not_the_latest_of_runs(
+    read: Read, tmp_path: Path
+) -> None:
+    """Nor does a link appear beside it; a folder in runs/ is, whatever its name."""
+    read("--root_dir=elsewhere/mine")
+    assert not (tmp_path / "runs").exists()
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["mine"]
+    chosen = read("--root_dir=runs/mine").root_dir
+    assert (tmp_path / "runs" / "latest").resolve() == chosen
+
+
+def test_resume_goes_on_with_the_latest_run(read: Read, tmp_path: Path) -> None:
+    """By its own name: `latest` may point to another one tomorrow."""
+    make_run(tmp_path / "runs" / "older")
+    make_run(tmp_path / "runs" / "newer")
+    (tmp_path / "runs" / "latest").symlink_to("newer")
+    options = read("--resume")
+    assert options.resume
+    assert options.root_dir == tmp_path / "runs" / "newer"
+
+
+def test_resuming_a_run_makes_it_the_latest(read: Read, tmp_path: Path) -> None:
+    """It is the one that was started last."""
+    make_run(tmp_path / "runs" / "older")
+    make_run(tmp_path / "runs" / "newer")
+    (tmp_path / "runs" / "latest").symlink_to("newer")
+    options = read("--resume", "--root_dir=runs/older")
+    assert options.root_dir == tmp_path / "runs" / "older"
+    assert (tmp_path / "runs" / "latest").resolve() == options.root_dir
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--num_actors=0"], "--num_actors is 0"),
+        (["--port=0"], "--port is 0"),
+        (["--port=65536"], "--port is 65536"),
+        (["--max_train_steps=0"], "--max_train_steps is 0"),
+        (["--target_return=nan"], "--target_return is nan"),
+        (["--target_return=inf"], "--target_return is inf"),
+        (["--gin_file=none.gin"], "--gin_file is 'none.gin'"),
+        (["--root_dir="], "--root_dir is required"),
+        (["--resume"], "holds no run"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_the_name_of_its_flag(
+    arguments: list[str], said: str, read: Read
+) -> None:
+    """Before anything is started."""
+    with pytest.raises(ConfigurationError) as raised:
+        read(*arguments)
+    assert said in str(raised.value)
+
+
+def test_a_wrong_value_leaves_no_folder(read: Read, tmp_path: Path) -> None:
+    """The folder is made last."""
+    for wrong in ("--num_actors=0", "--gin_file=none.gin", "--max_train_steps=-1"):
+        with pytest.raises(ConfigurationError):
+            read(wrong)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_of_a_run_is_not_taken_for_another(
+    read: Read, tmp_path: Path
+) -> None:
+    """Unless it is to go on."""
+    make_run(tmp_path / "used")
+    with pytest.raises(ConfigurationError, match="holds a run already"):
+        read("--root_dir=used")
+    assert read("--root_dir=used", "--resume").root_dir == tmp_path / "used"

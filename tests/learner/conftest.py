@@ -1,0 +1,93 @@
+"""A small run for a learner, with real transitions in its replay table."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from actor.collector import Collector
+from experiment import definition, environments
+from experiment.definition import Experiment
+from learner import builder
+from learner.trainer import Trainer
+from reverb_server import replay_layout
+from reverb_server.replay_writer import ReplayWriter
+from tests.actor.served_run import ServedRun, serve
+
+BATCH_SIZE = 8
+
+CARTPOLE = f"""
+gym_environment.name = 'CartPole-v1'
+q_network.layers = (8,)
+Replay.samples_per_insert = None
+Replay.min_size_to_sample = {BATCH_SIZE}
+Replay.batch_size = {BATCH_SIZE}
+Replay.transitions_per_item = 4
+Replay.prefetch_batches = 4
+Collect.envs_per_actor = 4
+Collect.initial_collect_steps = {BATCH_SIZE}
+"""
+
+
+class Weights:
+    """Acting weights of one train step."""
+
+    def __init__(self, train_step: int) -> None:
+        self.train_step = train_step
+
+
+@dataclasses.dataclass(frozen=True)
+class Learning:
+    """A run, and what its learner is made of."""
+
+    run: ServedRun
+    experiment: Experiment
+    root_dir: Path
+
+    def build(self) -> Trainer:
+        """As the learner's process does; a second one is that of a resumed run."""
+        return builder.build(
+            self.experiment, self.run.manifest, self.run.address, self.root_dir
+        )
+
+    def fill(self, policy_train_step: int | None = None, steps: int = 200) -> None:
+        """Collects; by the random policy, or by one that claims this train step."""
+        envs = self.experiment.collect.envs_per_actor
+        environment = environments.batched(
+            self.experiment.environment, envs, np.random.SeedSequence(0)
+        )
+        agent, _ = self.experiment.make_agent(environment)
+        layout = replay_layout.replay_layout(agent, self.experiment.replay)
+        collector = Collector(
+            environment,
+            agent,
+            agent.collect_policy,
+            ReplayWriter(self.run.server.client, layout, envs, lambda: True),
+            Weights(0 if policy_train_step is None else policy_train_step),
+            random_steps=steps if policy_train_step is None else 0,
+        )
+        collector.run(steps)
+
+
+@pytest.fixture
+def learning(tmp_path: Path) -> Iterator[Learning]:
+    """The replay table is empty."""
+    experiment = definition.load_text(CARTPOLE)
+    with serve(experiment, tmp_path) as run:
+        yield Learning(run, experiment, tmp_path)
+
+
+def run_until(trainer: Trainer, train_step: int) -> None:
+    """Trains to exactly this step."""
+    with contextlib.suppress(StopIteration):
+        for _ in itertools.islice(itertools.count(), 1_000):
+            if trainer.train_step == train_step:
+                return
+            trainer.run(train_step - trainer.train_step)
+    pytest.fail(f"stuck at train step {trainer.train_step}")

@@ -1,0 +1,155 @@
+"""learner/policy_export.py: SavedModels, loaded as users load them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tf_agents.agents import tf_agent
+from tf_agents.policies import policy_loader, policy_saver
+from tf_agents.trajectories import time_step as ts
+
+from experiment import definition
+from learner.policy_export import PolicyExporter
+from tests.learner.conftest import CARTPOLE
+
+NAMES = {"greedy_policy", "collect_policy", "policy"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Exporting:
+    """An exporter, and what it exports."""
+
+    exporter: PolicyExporter
+    agent: tf_agent.TFAgent
+    train_step: tf.Variable
+    policies: Path
+
+    def visible(self) -> set[str]:
+        """What a user sees in the folder."""
+        found = self.policies.glob("*")
+        return {path.name for path in found if not path.name.startswith(".")}
+
+    def always(self, action: int, train_step: int) -> None:
+        """Makes the agent prefer one action, whatever it sees."""
+        for variable in self.agent.policy.variables():
+            variable.assign(tf.zeros_like(variable))
+        self.agent.policy.variables()[-1].assign(tf.one_hot(action, 2))
+        self.train_step.assign(train_step)
+
+
+@pytest.fixture
+def exporting(tmp_path: Path) -> Exporting:
+    """Of an untrained agent."""
+    experiment = definition.load_text(CARTPOLE)
+    agent, train_step = experiment.make_agent(experiment.environment())
+    exporter = PolicyExporter(agent, train_step, tmp_path)
+    return Exporting(exporter, agent, train_step, tmp_path / "policies")
+
+
+def observations(count: int) -> np.ndarray:
+    """All kinds of them."""
+    numbers = np.random.default_rng(0).normal(size=(count, 4))
+    return numbers.astype(np.float32)
+
+
+def loaded_actions(path: Path, count: int) -> list[int]:
+    """What a policy that was loaded does with each of these observations."""
+    policy = policy_loader.load(str(path))
+    return [
+        int(policy.action(ts.restart(observation)).action)
+        for observation in observations(count)
+    ]
+
+
+def test_the_policies_act_as_the_agent_does(exporting: Exporting) -> None:
+    """Under TF-Agents' names; the greedy one exactly, the collect one explores."""
+    exporting.train_step.assign(1_234)
+    # Some of both actions, with weights in which a mistake would show.
+    for variable in exporting.agent.policy.variables():
+        variable.assign(tf.random.stateless_normal(variable.shape, seed=(1, 2)))
+    exporting.exporter.export()
+    assert exporting.visible() == NAMES
+    time_steps = ts.restart(tf.constant(observations(200)), batch_size=200)
+    own = exporting.agent.policy.action(time_steps).action.numpy().tolist()
+    assert 20 < sum(own) < 180
+    assert loaded_actions(exporting.policies / "greedy_policy", 200) == own
+    exploring = loaded_actions(exporting.policies / "collect_policy", 200)
+    assert 0 < sum(a != b for a, b in zip(own, exploring)) < 40  # ε is 0.1.
+    loaded = policy_loader.load(str(exporting.policies / "greedy_policy"))
+    assert int(loaded.get_train_step()) == 1_234
+
+
+def test_the_raw_policy_can_be_sampled(exporting: Exporting) -> None:
+    """Its Q-values are logits; the greedy one takes their best."""
+    exporting.always(1, train_step=5)
+    exporting.exporter.export()
+    actions = loaded_actions(exporting.policies / "policy", 400)
+    share = 1 / (1 + np.exp(-1.0))
+    assert np.mean(actions) == pytest.approx(share, abs=0.12)
+    assert loaded_actions(exporting.policies / "greedy_policy", 400) == [1] * 400
+
+
+class Failing:
+    """A saver that dies after half of its work, as on a full disk."""
+
+    def __init__(self, saver: policy_saver.PolicySaver) -> None:
+        self._saver = saver
+
+    def save(self, path: str) -> None:
+        """Leaves a folder without its weights."""
+        self._saver.save(path)
+        for part in (Path(path) / "variables").iterdir():
+            part.unlink()
+        raise OSError("no space left on device")
+
+
+def test_a_later_export_replaces_the_earlier_when_it_is_complete(
+    exporting: Exporting,
+) -> None:
+    """Until then, and if it fails, the earlier one is there, whole."""
+    exporting.always(0, train_step=10)
+    exporting.exporter.export()
+    savers = exporting.exporter._savers
+    sound = dict(savers)
+    savers.update({name: Failing(saver) for name, saver in sound.items()})
+    exporting.always(1, train_step=20)
+    with pytest.raises(OSError, match="no space"):
+        exporting.exporter.export()
+    assert exporting.visible() == NAMES
+    for name in ("greedy_policy", "collect_policy"):
+        assert np.mean(loaded_actions(exporting.policies / name, 100)) < 0.3
+    savers.update(sound)
+    exporting.exporter.export()
+    for name in ("greedy_policy", "collect_policy"):
+        assert np.mean(loaded_actions(exporting.policies / name, 100)) > 0.7
+    assert {path.name for path in exporting.policies.iterdir()} == NAMES
+
+
+class Looking:
+    """A saver that looks at the folder when it has saved."""
+
+    def __init__(self, saver: policy_saver.PolicySaver, exporting: Exporting) -> None:
+        self._saver = saver
+        self._exporting = exporting
+        self.seen: set[str] = set()
+
+    def save(self, path: str) -> None:
+        """Saves, and looks."""
+        self._saver.save(path)
+        self.seen = self._exporting.visible()
+
+
+def test_nothing_is_visible_before_it_is_complete(exporting: Exporting) -> None:
+    """Each policy gets its name in the end."""
+    savers = exporting.exporter._savers
+    lookers = {name: Looking(saver, exporting) for name, saver in savers.items()}
+    savers.update(lookers)
+    exporting.exporter.export()
+    names = list(lookers)
+    assert set(names) == NAMES
+    for number, looker in enumerate(lookers.values()):
+        assert looker.seen == set(names[:number])
