@@ -6,6 +6,7 @@ like a frozen program, tensorflow/agents#666): so every role connects here first
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -18,6 +19,9 @@ from reverb_server.port import MAX_PORT
 
 # Seconds a role waits for its server to come up.
 CONNECT_TIMEOUT_S = 60.0
+
+# Seconds between two looks whether it has.
+_RETRY_S = 0.1
 
 # What `server_info` raises while nobody answers; "Socket closed" is a RuntimeError.
 NO_ANSWER = (reverb.errors.ReverbError, RuntimeError)
@@ -78,17 +82,31 @@ def connect(
     Raises:
       ConfigurationError: The address is wrong, or nobody answers in time.
     """
-    host, _ = parse_address(address)
+    host, port = parse_address(address)
     bypass_proxy(host)
-    client = reverb.Client(address)
     deadline = time.monotonic() + timeout_s
     while not should_stop():
-        try:
-            return client, client.server_info(timeout=1)
-        except NO_ANSWER as error:
-            if time.monotonic() > deadline:
-                raise ConfigurationError(_nobody_answers(address, timeout_s)) from error
+        if _is_listening(host, port):
+            client = reverb.Client(address)
+            with contextlib.suppress(*NO_ANSWER):
+                return client, client.server_info(timeout=1)
+        if time.monotonic() > deadline:
+            raise ConfigurationError(_nobody_answers(address, timeout_s))
+        time.sleep(_RETRY_S)
     raise ConnectionAbortedError(f"stopped while waiting for the server at {address}")
+
+
+def _is_listening(host: str, port: int) -> bool:
+    """Whether anybody takes connections there.
+
+    gRPC waits longer after each connection that was refused, up to half a minute, and
+    so would notice a server that has come up as much later.
+    """
+    try:
+        with socket.create_connection((host.strip("[]"), port), timeout=1):
+            return True
+    except OSError:
+        return False
 
 
 def _nobody_answers(address: str, timeout_s: float) -> str:

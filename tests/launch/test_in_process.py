@@ -72,31 +72,21 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 def test_updates_follow_the_environment_steps_exactly(start: Start) -> None:
     """In each turn: so many samples for each transition, rounded down to batches."""
-    ratio = 3
-    run = start(f"Replay.samples_per_insert = {ratio}")
+    ratio, last = 3, 60
+    run = start(
+        f"Replay.samples_per_insert = {ratio}", f"Train.max_train_steps = {last}"
+    )
     counted = 0
-    for _ in range(60):
+    while not run.is_done:
         before = run.collector.env_steps
         run.take_turn()
         taken = run.collector.env_steps - before
         assert 1 <= taken <= ENVS
         counted += taken if before >= FIRST_STEPS else 0
-        assert run.trainer.train_step == math.floor(ratio * counted / BATCH_SIZE)
-    assert run.trainer.train_step > 50
-
-
-def test_without_a_ratio_there_is_one_update_a_turn_until_all_are_done(
-    start: Start,
-) -> None:
-    """Not one more; the last evaluation is that of the last step."""
-    run = start("Replay.samples_per_insert = None", "Train.max_train_steps = 5")
-    while run.collector.env_steps < FIRST_STEPS:
-        run.take_turn()
-    assert run.trainer.train_step == 0
-    for turn in range(1, 8):
-        assert run.is_done == (turn > 5)
-        run.take_turn()
-        assert run.trainer.train_step == min(turn, 5)
+        due = math.floor(ratio * counted / BATCH_SIZE)
+        assert run.trainer.train_step == min(due, last)
+    run.take_turn()
+    assert run.trainer.train_step == last
 
 
 def weights_of(run: InProcessRun) -> np.ndarray:
@@ -122,35 +112,36 @@ def test_the_seed_decides_on_weights_and_environments(start: Start) -> None:
     assert not np.isin(seen[:5], seen[10:]).any()
 
 
-def test_a_run_is_judged_at_multiples_and_at_its_end_and_can_go_on(
+def test_a_run_without_a_ratio_is_judged_at_multiples_and_can_go_on(
     start: Start, tmp_path: Path
 ) -> None:
     """A resumed one keeps weights, settings and record, and takes no random steps."""
     first = start(
-        "Train.max_train_steps = 25",
+        "Replay.samples_per_insert = None",
+        "Train.max_train_steps = 28",
         "Evaluation.interval_train_steps = 10",
-        "Replay.samples_per_insert = 2",
         seed=9,
     )
+    while first.collector.env_steps < FIRST_STEPS:
+        first.take_turn()
+    assert first.trainer.train_step == 0
     assert in_process._drive(first, NoSignal(), lambda _: None) == "max_train_steps"
     returns = tmp_path / "run" / run_dir.RETURNS
     rows = returns_file.read(returns)
-    assert [row.train_step for row in rows] == [0, 10, 20, 25]
-    assert [row.env_steps for row in rows] == sorted({row.env_steps for row in rows})
-    assert rows[-1].env_steps == first.collector.env_steps
+    assert [row.train_step for row in rows] == [0, 10, 20, 28]
+    # One update a turn, in which at least one environment took a step.
+    env_steps = [row.env_steps for row in rows]
+    for earlier, later, turns in zip(env_steps, env_steps[1:], (10, 10, 8)):
+        assert turns <= later - earlier <= turns * ENVS
     first.trainer.save()
-    resumed = start("Train.max_train_steps = 27", resume=True)
+
+    resumed = start("Evaluation.target_return = 1.0", resume=True)
     np.testing.assert_array_equal(weights_of(resumed), weights_of(first))
-    assert resumed.trainer.train_step == 25
+    assert resumed.trainer.train_step == 28
+    assert resumed.is_done
     assert not resumed.collector.is_random
-    assert in_process._drive(resumed, NoSignal(), lambda _: None) == "max_train_steps"
+    # Any return of trained weights reaches this target.
+    assert in_process._drive(resumed, NoSignal(), lambda _: None) == "target_reached"
     steps = [row.train_step for row in returns_file.read(returns)]
-    assert steps == [0, 10, 20, 25, 25, 27]
+    assert steps == [0, 10, 20, 28, 28, 28]
     assert len(returns_file.read(tmp_path / "run" / run_dir.RANDOM_RETURNS)) == 1
-
-
-def test_a_run_ends_when_its_target_is_reached(start: Start) -> None:
-    """By trained weights only: those of step 0 would do it here."""
-    run = start("Evaluation.target_return = 1.0", "Evaluation.interval_train_steps = 3")
-    assert in_process._drive(run, NoSignal(), lambda _: None) == "target_reached"
-    assert run.trainer.train_step == 3

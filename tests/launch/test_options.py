@@ -43,12 +43,10 @@ def test_without_flags_a_run_gets_the_defaults_and_a_new_folder(
     options = read()
     assert options == Options(
         num_actors=2,
-        gin_file=str(
-            Path(options_lib.__file__).parents[1] / "configs/dqn_cartpole.gin"
-        ),
+        gin_file=None,
         gin_bindings=[],
         root_dir=options.root_dir,
-        seed=0,
+        seed=None,
         port=None,
         in_process=False,
         resume=False,

@@ -194,11 +194,7 @@ def supervise(tmp_path: Path) -> Iterator[Supervise]:
             )
             stack.enter_context(process)
             supervised = Supervised(process, tmp_path)
-            for kill in (
-                lambda: [p.kill() for p in supervised.processes()],
-                process.kill,
-            ):
-                stack.callback(kill)
+            stack.callback(supervised.kill)
             return supervised
 
         yield start

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +31,7 @@ Replay.transitions_per_item = 4
 Replay.prefetch_batches = 4
 Collect.envs_per_actor = 4
 Collect.initial_collect_steps = {BATCH_SIZE}
+Train.summary_interval = 5
 """
 
 
@@ -75,19 +75,38 @@ class Learning:
         collector.run(steps)
 
 
+@contextlib.contextmanager
+def _learn(root_dir: Path) -> Iterator[Learning]:
+    experiment = definition.load_text(CARTPOLE)
+    with serve(experiment, root_dir) as run:
+        yield Learning(run, experiment, root_dir)
+
+
 @pytest.fixture
 def learning(tmp_path: Path) -> Iterator[Learning]:
-    """The replay table is empty."""
-    experiment = definition.load_text(CARTPOLE)
-    with serve(experiment, tmp_path) as run:
-        yield Learning(run, experiment, tmp_path)
+    """A run of which the replay table is empty."""
+    with _learn(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def fed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Learning]:
+    """A run for all tests of a module; all its experience is of train step 0."""
+    with _learn(tmp_path_factory.mktemp("fed")) as made:
+        made.fill(policy_train_step=0)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def trainer(fed: Learning) -> Trainer:
+    """Of the run above; some test may have trained it before. It is dear to build."""
+    return fed.build()
 
 
 def run_until(trainer: Trainer, train_step: int) -> None:
     """Trains to exactly this step."""
-    with contextlib.suppress(StopIteration):
-        for _ in itertools.islice(itertools.count(), 1_000):
-            if trainer.train_step == train_step:
-                return
-            trainer.run(train_step - trainer.train_step)
+    for _ in range(1_000):
+        if trainer.train_step == train_step:
+            return
+        trainer.run(train_step - trainer.train_step)
     pytest.fail(f"stuck at train step {trainer.train_step}")

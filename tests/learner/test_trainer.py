@@ -38,7 +38,7 @@ def same(values: Sequence[types.Array], others: Sequence[types.Array]) -> bool:
 
 
 def test_a_starved_trainer_takes_no_step_and_is_not_stuck(learning: Learning) -> None:
-    """It goes on as soon as there is experience."""
+    """It goes on as soon as there is experience, at first of the random policy."""
     trainer = learning.build()
     before = snapshot(trainer)
     begun = time.monotonic()
@@ -46,69 +46,80 @@ def test_a_starved_trainer_takes_no_step_and_is_not_stuck(learning: Learning) ->
     assert time.monotonic() - begun < 20
     assert same(snapshot(trainer), before)
     assert trainer.figures() == {"train_step": 0, "loss": None, "policy_lag": None}
-    learning.fill()
+    learning.fill(policy_train_step=None)
     run_until(trainer, 3)
-    assert not same(snapshot(trainer)[:-1], before[:-1])
+    figures = trainer.figures()
+    assert figures["train_step"] == 3
+    assert math.isfinite(figures["loss"])
+    assert figures["policy_lag"] is None
 
 
-def test_training_changes_the_weights_by_gradient_steps(learning: Learning) -> None:
+def test_training_changes_the_weights_by_gradient_steps(trainer: Trainer) -> None:
     """At most as many as asked for, of the batches that are ready; it counts them."""
-    learning.fill()
-    trainer = learning.build()
-    before = snapshot(trainer)
+    before, begun_at = snapshot(trainer), trainer.train_step
     taken = trainer.run(max_steps=3, wait_for=4)
-    assert taken == trainer.train_step == 3
+    assert taken == trainer.train_step - begun_at == 3
     taken = trainer.run(max_steps=1_000, wait_for=4)
     assert 1 <= taken <= 4  # More batches are never ready.
-    assert trainer.train_step == 3 + taken
+    assert trainer.train_step == begun_at + 3 + taken
     after = snapshot(trainer)
     assert not any(np.array_equal(*pair) for pair in zip(before, after))
     assert math.isfinite(trainer.figures()["loss"])
-    assert trainer.figures()["train_step"] == trainer.train_step
 
 
-def test_the_weights_are_published_with_their_train_step(learning: Learning) -> None:
+def test_the_weights_are_published_with_their_train_step(
+    fed: Learning, trainer: Trainer
+) -> None:
     """Whoever pulls gets those of the last time."""
-    learning.fill()
-    trainer = learning.build()
+    begun_at = trainer.train_step
     trainer.publish()
-    first = tf.nest.flatten(published(learning))
-    assert int(first[-1]) == 0
-    run_until(trainer, 7)
-    assert same(tf.nest.flatten(published(learning)), first)
+    first = tf.nest.flatten(published(fed))
+    assert int(first[-1]) == begun_at
+    run_until(trainer, begun_at + 7)
+    assert same(tf.nest.flatten(published(fed)), first)
     trainer.publish()
-    row = published(learning)
-    assert int(row[reverb_variable_container.TRAIN_STEP_KEY]) == 7
+    row = published(fed)
+    assert int(row[reverb_variable_container.TRAIN_STEP_KEY]) == begun_at + 7
     assert same(tf.nest.flatten(row), snapshot(trainer))
     assert not same(tf.nest.flatten(row)[:-1], first[:-1])
 
 
-def test_adopted_weights_replace_those_of_the_policy(learning: Learning) -> None:
-    """The train step too; what is published and exported afterwards has them."""
-    learning.fill()
-    trainer = learning.build()
+def test_adopted_weights_replace_those_of_the_policy(
+    fed: Learning, trainer: Trainer
+) -> None:
+    """The train step too; what is published afterwards has them."""
+    begun_at = trainer.train_step
     trainer.publish()
-    earlier = published(learning)
-    run_until(trainer, 5)
+    earlier = published(fed)
+    run_until(trainer, begun_at + 5)
     trainer.adopt(earlier)
-    assert trainer.train_step == 0
+    assert trainer.train_step == begun_at
     assert same(snapshot(trainer), tf.nest.flatten(earlier))
     trainer.publish()
-    assert same(tf.nest.flatten(published(learning)), tf.nest.flatten(earlier))
+    assert same(tf.nest.flatten(published(fed)), tf.nest.flatten(earlier))
 
 
-def test_the_policy_lag_is_of_what_was_trained_on(learning: Learning) -> None:
+def test_the_policy_lag_is_of_what_was_trained_on(trainer: Trainer) -> None:
     """Each step is one more away from the weights of step 0; taken once."""
-    learning.fill(policy_train_step=0)
-    trainer = learning.build()
-    run_until(trainer, 4)
-    assert trainer.figures()["policy_lag"] == pytest.approx((0 + 1 + 2 + 3) / 4)
+    trainer.figures()
+    begun_at = trainer.train_step
+    run_until(trainer, begun_at + 4)
+    lags = range(begun_at, begun_at + 4)
+    assert trainer.figures()["policy_lag"] == pytest.approx(np.mean(lags))
     assert trainer.figures()["policy_lag"] is None
 
 
-def test_the_random_policy_has_no_lag(learning: Learning) -> None:
-    """In the beginning, all transitions are its own."""
-    learning.fill(policy_train_step=None)
-    trainer = learning.build()
-    run_until(trainer, 4)
-    assert trainer.figures()["policy_lag"] is None
+def test_losses_are_there_for_tensorboard(fed: Learning, trainer: Trainer) -> None:
+    """At multiples of the interval, which is 5."""
+    last = (trainer.train_step // 5 + 2) * 5
+    run_until(trainer, last + 1)
+    trainer._learner.train_summary_writer.flush()
+    steps = {
+        event.step
+        for path in (fed.root_dir / "train").glob("events.out.tfevents.*")
+        for event in tf.compat.v1.train.summary_iterator(str(path))
+        for value in event.summary.value
+        if value.tag == "Losses/total_loss"
+    }
+    assert {last - 5, last} <= steps
+    assert all(step % 5 == 0 for step in steps)

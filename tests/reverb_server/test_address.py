@@ -79,20 +79,21 @@ def test_a_server_that_answers_is_connected_to(serve: Serve) -> None:
 
 
 def test_a_server_that_is_not_up_yet_is_waited_for() -> None:
-    """Here it is started once the first call was in vain."""
+    """And found at once; gRPC by itself would wait for seconds between its tries."""
     port = portpicker.pick_unused_port()
     started: list[reverb.Server] = []
     looks: list[None] = []
 
     def should_stop() -> bool:
         looks.append(None)
-        if len(looks) == 2:
+        if len(looks) == 20:
             table = reverb.Table.queue("x", 1)
             started.append(reverb.Server([table], port=port))
         return False
 
     _, info = address_lib.connect(f"localhost:{port}", should_stop, timeout_s=30)
     assert "x" in info
+    assert len(looks) == 20
     started[0].stop()
 
 
