@@ -6,10 +6,10 @@ import dataclasses
 from pathlib import Path
 
 from eval_job import builder
-from eval_job.evaluate import evaluate_run, judge_final_weights
+from eval_job.evaluate import evaluate_run, finish_run
 from experiment import definition, devices, process, run_dir
 from experiment import flags as shared_flags
-from reverb_server import membership, run_tables
+from reverb_server import membership
 from reverb_server import weights as weights_lib
 
 _SERVER_ADDRESS = shared_flags.define_server_address()
@@ -39,10 +39,9 @@ def main() -> int:
     judge.judge_random_policy()
     weights = weights_lib.WeightsPuller(address, variables, _PULL_INTERVAL_S)
     interval = settings.interval_train_steps
-    if evaluate_run(judge, weights, interval, run.is_running, run.report):
-        run_tables.announce_end(address, run_tables.TARGET_REACHED, variables)
-    elif run.run_has_ended():
-        judge_final_weights(judge, run, variables, weights.train_step)
+    reached = evaluate_run(judge, weights, interval, run.is_running, run.report)
+    if reached or run.run_has_ended():
+        finish_run(judge, run, variables, weights.train_step)
     judge.draw_returns()
     if not stop.is_set():
         judge.record_videos()

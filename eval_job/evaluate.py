@@ -57,17 +57,18 @@ def evaluate_run(
     return False
 
 
-def judge_final_weights(
+def finish_run(
     judge: Judge, run: Membership, variables: types.NestedVariable, last_judged: int
 ) -> None:
-    """Judges the weights that the run has come to, unless that was done.
+    """Ends the run, unless it has ended; judges the weights that it ended with.
 
     Args:
       judge: Plays, and keeps the record.
-      run: A run that has ended.
-      variables: Get the final weights.
-      last_judged: Train step of the weights judged last.
+      run: A run that has ended, or whose target was reached.
+      variables: Those judged last; they get the final weights.
+      last_judged: Train step of the weights judged last; not judged again.
     """
+    run_tables.announce_end(run.address, run_tables.TARGET_REACHED, variables)
     _, weights = run_tables.read_end(run.address)
     assign(variables, weights)
     train_step = int(weights[reverb_variable_container.TRAIN_STEP_KEY])

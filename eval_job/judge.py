@@ -114,13 +114,9 @@ class Judge:
             path = self._root_dir / run_dir.VIDEOS_DIR / f"{name}.mp4"
             try:
                 video.record(path, environment, policy)
-            except (
-                NotImplementedError,
-                AttributeError,
-                TypeError,
-                IndexError,
-            ) as error:
-                logging.warning("no video: the environment has no picture (%s)", error)
+            # Whatever a renderer or ffmpeg raises: a run does not fail for a picture.
+            except Exception:
+                logging.exception("no video %s", path.name)
         environment.close()
 
     def _evaluate(self, policy: tf_policy.TFPolicy, train_step: int) -> Row:

@@ -108,13 +108,15 @@ def _check_discrete(agent: str, action_spec: types.NestedTensorSpec) -> None:
     flat = tf.nest.flatten(action_spec)
     if (
         len(flat) == 1
+        and isinstance(flat[0], tensor_spec.BoundedTensorSpec)
         and tensor_spec.is_discrete(flat[0])
         and flat[0].shape.rank == 0
         and flat[0].minimum == 0
     ):
         return
     got = ", ".join(
-        f"{spec.dtype.name}{list(spec.shape)} in [{spec.minimum}, {spec.maximum}]"
+        f"{spec.dtype.name}{list(spec.shape)} in "
+        f"[{getattr(spec, 'minimum', '-inf')}, {getattr(spec, 'maximum', 'inf')}]"
         for spec in flat
     )
     raise ConfigurationError(

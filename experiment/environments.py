@@ -29,7 +29,7 @@ EnvironmentFactory = Callable[[], py_environment.PyEnvironment]
 
 @gin.configurable
 def gym_environment(
-    name: str = gin.REQUIRED, max_episode_steps: int | None = None
+    name: str | None = None, max_episode_steps: int | None = None
 ) -> py_environment.PyEnvironment:
     """Makes one environment of gym's registry.
 

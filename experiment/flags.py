@@ -36,8 +36,8 @@ def define_gin() -> tuple[flags.FlagHolder[str | None], flags.FlagHolder[list[st
         flags.DEFINE_string(
             "gin_file",
             None,
-            "What is learned: a gin file, or the name of a preset in configs/; default: "
-            f"{DEFAULT_PRESET}.",
+            "What is learned: a gin file, or the name of a preset in configs/; "
+            f"default: {DEFAULT_PRESET}.",
         ),
         flags.DEFINE_multi_string(
             "gin_bindings",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import select
@@ -46,7 +47,7 @@ class StopSignal:
         self._event = threading.Event()
         self._number = 0
         self._grace_s = grace_s
-        self._at_last = at_last
+        self.at_last = at_last
         self._pipe, wake_up = os.pipe()
         os.set_blocking(wake_up, False)
         signal.set_wakeup_fd(wake_up, warn_on_full_buffer=False)
@@ -59,7 +60,7 @@ class StopSignal:
         self._event.set()
         # A second signal means: now.
         select.select([self._pipe], [], [], self._grace_s)
-        self._at_last()
+        self.at_last()
         end_process(self.exit_code)
 
     def is_set(self) -> bool:
@@ -78,9 +79,10 @@ class StopSignal:
 
 def end_process(code: int) -> None:
     """Ends now, whatever threads of libraries are still blocked in."""
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, ValueError):  # The terminal may be gone.
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(code)
 
 

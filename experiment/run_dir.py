@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import time
 from pathlib import Path
@@ -18,6 +20,8 @@ VIDEOS_DIR = "videos"
 EVAL_DIR = "eval"  # Beside TF-Agents' own `train` and `policies`.
 RETURNS = f"{EVAL_DIR}/returns.csv"
 RANDOM_RETURNS = f"{EVAL_DIR}/random_policy.csv"
+
+CHECKPOINT = "train/checkpoints/checkpoint"  # TF-Agents' own place.
 
 RUNS = Path("runs")
 LATEST = "latest"
@@ -45,6 +49,11 @@ def claim(root_dir: Path, resume: bool) -> Path:
             f"--root_dir {root_dir} holds a run already; choose another folder, or go "
             "on with that run by --resume."
         )
+    if resume and used and not (root_dir / CHECKPOINT).exists():
+        raise ConfigurationError(
+            f"--resume: the run in {root_dir} has no checkpoint yet; start anew, in "
+            "another folder."
+        )
     if resume and not used:
         raise ConfigurationError(
             f"--resume: {root_dir} holds no run ({MANIFEST} is missing); start without "
@@ -71,11 +80,37 @@ def require_writable(root_dir: Path) -> None:
         ) from error
 
 
+def lock(root_dir: Path) -> int:
+    """Keeps other runs out of a folder for as long as the descriptor is open.
+
+    Returns:
+      The descriptor; the end of the process closes it too.
+
+    Raises:
+      ConfigurationError: A run in this folder is still going.
+    """
+    root_dir.mkdir(parents=True, exist_ok=True)
+    folder = os.open(root_dir, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(folder)
+        raise ConfigurationError(
+            f"--root_dir {root_dir} is in use by a run that is still going; end it, or "
+            "choose another folder."
+        ) from error
+    return folder
+
+
 def new_root_dir(runs: Path = RUNS) -> Path:
-    """A fresh folder for a run, named by the time."""
+    """Makes a fresh folder for a run, named by the time; no two runs get the same."""
     name = time.strftime("%Y-%m-%d_%H-%M-%S")
-    candidates = [name, *(f"{name}_{number}" for number in range(2, 100))]
-    return next(runs / name for name in candidates if not (runs / name).exists())
+    require_writable(runs)
+    for candidate in [name, *(f"{name}_{number}" for number in range(2, 1000))]:
+        with contextlib.suppress(FileExistsError):
+            (runs / candidate).mkdir()
+            return runs / candidate
+    raise ConfigurationError(f"{runs} has too many runs of this second; try again.")
 
 
 def point_latest(root_dir: Path) -> None:

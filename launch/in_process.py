@@ -7,7 +7,6 @@ server, but one agent that all share: no weights travel, and the policy lag is 0
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Callable
 
 from tf_agents.agents import tf_agent
@@ -72,6 +71,7 @@ class InProcessRun:
             env_steps=lambda: self.collector.env_steps,
             seed=seed.spawn(1)[0],
         )
+        self.checkpoint_interval_s = self._experiment.train.checkpoint_interval_s
         self.evaluation_interval = self._experiment.evaluation.interval_train_steps
         self.last_return = float("nan")
         self._updates_due = 0.0
@@ -155,17 +155,17 @@ class InProcessRun:
         self._holder.close()
 
 
-def run(options: Options, say: Callable[[str], None]) -> Outcome:
+def run(options: Options, stop: StopSignal, say: Callable[[str], None]) -> Outcome:
     """Runs until the target is reached or all gradient steps are done.
 
     Args:
-      options: What the run is started with; its number of actors is taken as 1.
+      options: What the run is started with.
+      stop: Ends it early.
       say: Shows a line to the user.
 
     Returns:
       How it ended.
     """
-    stop = StopSignal()
     devices.use_one_cpu_thread()
     parts = InProcessRun(options, lambda: not stop.is_set())
     status = _drive(parts, stop, say)
@@ -181,7 +181,7 @@ def run(options: Options, say: Callable[[str], None]) -> Outcome:
 def _drive(parts: InProcessRun, stop: StopSignal, say: Callable[[str], None]) -> str:
     """Takes turns; evaluates at multiples of the train step, and at the end."""
     parts.judge.judge_random_policy()
-    shown = Interval(_PROGRESS_S)
+    shown, save = Interval(_PROGRESS_S), Interval(parts.checkpoint_interval_s)
     next_evaluation = parts.trainer.train_step
     while not stop.is_set():
         if parts.is_done or parts.trainer.train_step >= next_evaluation:
@@ -191,6 +191,8 @@ def _drive(parts: InProcessRun, stop: StopSignal, say: Callable[[str], None]) ->
         if parts.is_done:
             return run_tables.MAX_TRAIN_STEPS
         parts.take_turn()
+        if save.due():
+            parts.trainer.save()
         if shown.due():
             say(
                 f"train step {parts.trainer.train_step:,}  "

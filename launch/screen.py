@@ -17,7 +17,8 @@ from launch.result import Outcome
 
 def say(line: str) -> None:
     """Shows a line now."""
-    print(line, flush=True)
+    with contextlib.suppress(BrokenPipeError):  # Nobody looks any more.
+        print(line, flush=True)
 
 
 def greet(options: Options, port: int) -> None:
@@ -61,8 +62,6 @@ def farewell(options: Options, outcome: Outcome, result: Path) -> None:
     say(", ".join(parts))
     say(f"see {folder}: {', '.join(found)}")
     say(f"curves: .venv/bin/tensorboard --logdir {folder}")
-    if outcome.error:
-        say(outcome.error)
 
 
 def _what(options: Options) -> str:

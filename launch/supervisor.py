@@ -72,6 +72,7 @@ class Supervisor:
         self._children: list[Child] = []
         self._failed: Child | None = None
         self._late: str | None = None
+        self._finished = False
 
     def run(self, stop: StopSignal) -> Outcome:
         """Runs until the run has ended.
@@ -103,14 +104,15 @@ class Supervisor:
         ended_at: float | None = None
         while not stop.wait(_POLL_S):
             self._failed = next((c for c in self._children if c.exit_code), None)
-            if self._failed or all(c.exit_code == 0 for c in self._children[1:]):
+            self._finished = all(c.exit_code == 0 for c in self._children[1:])
+            if self._failed or self._finished:
                 return
             self._progress.read()
             if ended_at is None and shown.due():
                 self._say(self._progress.line(time.time() - self._started_at))
             if self._progress.status and ended_at is None:
                 ended_at = time.monotonic()
-                self._say("the run has ended; last evaluation, checkpoint, videos …")
+                self._say("the run has ended; last evaluation, checkpoint, videos ...")
             if ended_at and time.monotonic() - ended_at > _END_TIMEOUT_S:
                 late = [c.name for c in self._children[1:] if c.exit_code is None]
                 self._late = (
@@ -134,7 +136,7 @@ class Supervisor:
                 f"{self._failed.name} failed (exit code {code}, log "
                 f"{self._failed.log}): {self._failed.last_words()}",
             )
-        if stop.is_set():
+        if stop.is_set() and not self._finished:
             return Outcome(INTERRUPTED, stop.exit_code)
         status = self._progress.status
         if self._late or status is None:

@@ -8,8 +8,9 @@ from experiment import definition, devices, process, run_dir
 from experiment import flags as shared_flags
 from experiment.errors import check_number
 from learner import builder
+from learner import end as end_lib
 from learner import train as train_lib
-from reverb_server import membership, run_tables
+from reverb_server import membership
 
 _SERVER_ADDRESS = shared_flags.define_server_address()
 _ROOT_DIR = shared_flags.define_root_dir("default: the one of the run's manifest")
@@ -26,21 +27,19 @@ def main() -> int:
     run = membership.Membership(address, "learner", stop)
     root_dir = Path(_ROOT_DIR.value or run.manifest.root_dir)
     run_dir.require_writable(root_dir)
-    settings = definition.load_text(run.manifest.gin_text)
-    max_train_steps = settings.train.max_train_steps
-    if _MAX_TRAIN_STEPS.value is not None:
-        max_train_steps = _MAX_TRAIN_STEPS.value
-        check_number("--max_train_steps", max_train_steps, at_least=1, integer=True)
-    trainer = builder.build(settings, run.manifest, address, root_dir)
+    experiment = definition.load_text(run.manifest.gin_text)
+    max_train_steps = _MAX_TRAIN_STEPS.value
+    if max_train_steps is None:
+        max_train_steps = experiment.train.max_train_steps
+    check_number("--max_train_steps", max_train_steps, at_least=1, integer=True)
+    trainer = builder.build(experiment, run.manifest, address, root_dir)
     trainer.publish()
     train_lib.train(
-        trainer, settings.train, max_train_steps, run.is_running, run.report
+        trainer, experiment.train, max_train_steps, run.is_running, run.report
     )
     trainer.save()
-    if run.run_has_ended():
-        trainer.adopt(run_tables.read_end(address)[1])
-    elif not stop.is_set():
-        run_tables.announce_end(address, run_tables.MAX_TRAIN_STEPS, trainer.weights)
+    if not stop.is_set():
+        end_lib.end_run(trainer, run)
     trainer.export()
     run.report(**trainer.figures())
     run.leave()

@@ -47,7 +47,10 @@ class Membership:
         self.address = address
         self._role = role
         self._stop = stop
-        self.client, info = address_lib.connect(address, stop.is_set)
+        try:
+            self.client, info = address_lib.connect(address, stop.is_set)
+        except ConnectionAbortedError:
+            process.end_process(stop.exit_code)
         self.manifest = run_tables.read_manifest(self.client, address, info)
         self._inserted_items = _inserted(info)
         self._figures: dict[str, Any] = {}

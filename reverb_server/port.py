@@ -6,6 +6,7 @@ and each gets a part of the data (grpc/grpc#19773). Only a plain bind tells.
 
 from __future__ import annotations
 
+import errno
 import socket
 
 import portpicker
@@ -43,7 +44,10 @@ def reserve(port: int | None) -> tuple[socket.socket, int]:
 
 def _bind(port: int) -> socket.socket:
     """Binds the port on all interfaces, as Reverb will."""
-    holder = socket.socket(socket.AF_INET6 if socket.has_ipv6 else socket.AF_INET)
+    try:
+        holder = socket.socket(socket.AF_INET6)
+    except OSError:  # A kernel without IPv6.
+        holder = socket.socket(socket.AF_INET)
     # Connections of a server that has just ended do not count.
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -52,8 +56,10 @@ def _bind(port: int) -> socket.socket:
         holder.bind(("", port))
     except OSError as error:
         holder.close()
+        in_use = error.errno == errno.EADDRINUSE
+        reason = "is in use by another process" if in_use else "cannot be served"
         raise ConfigurationError(
-            f"--port {port} is in use by another process ({error.strerror}); choose "
-            "another port, or end that process."
+            f"--port {port} {reason} ({error.strerror}); choose another port"
+            f"{', or end that process' if in_use else ''}."
         ) from error
     return holder

@@ -62,13 +62,16 @@ def read_manifest(
 
 
 def announce_end(address: str, status: str, weights: types.NestedTensor) -> None:
-    """Says to all processes that the run is over.
+    """Says to all processes that the run is over, unless that was said already.
 
     Args:
       address: Of the server.
       status: Why it ended.
       weights: What the run has come to, as `tables.weights_of` has them.
     """
+    info = reverb.Client(address).server_info(timeout=10)
+    if info[tables.END].current_size:
+        return
     container = reverb_variable_container.ReverbVariableContainer(address, [tables.END])
     container.push(tables.end_of(status, weights), tables.END)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from pathlib import Path
 from typing import Any, Callable
@@ -16,6 +17,7 @@ from experiment.definition import Experiment, operative_text
 from experiment.interval import Rate
 from experiment.manifest import Manifest
 from reverb_server import run_tables, tables
+from reverb_server.address import NO_ANSWER
 from reverb_server.telemetry import drain
 
 _POLL_S = 0.5
@@ -39,6 +41,8 @@ class RunServer:
         Raises:
           ConfigurationError: The experiment cannot be built.
         """
+        root_dir = Path(manifest.root_dir)
+        self._lock = run_dir.lock(root_dir)
         agent, train_step = experiment.make_agent(experiment.environment())
         self._items = experiment.replay.transitions_per_item
         # Keep it: a Reverb server that nobody refers to stops.
@@ -49,7 +53,6 @@ class RunServer:
         self.address = f"localhost:{port}"
         self.client = reverb.Client(self.address)
         self._rates = {"inserts": Rate(), "samples": Rate()}
-        root_dir = Path(manifest.root_dir)
         run_dir.write_text(root_dir / run_dir.CONFIG, operative_text())
         run_dir.write_text(root_dir / run_dir.MANIFEST, manifest.to_json())
         self._metrics = root_dir / run_dir.METRICS
@@ -74,10 +77,14 @@ class RunServer:
         """Keeps the last rows, and stops the server."""
         self._keep_new_rows()
         self._server.stop()
+        os.close(self._lock)
 
     def _keep_new_rows(self) -> int:
         """Writes what is new; returns how many rows other processes had sent."""
-        info = self.client.server_info(timeout=5)
+        try:
+            info = self.client.server_info(timeout=5)
+        except NO_ANSWER:  # The machine is this busy: the next round will do.
+            return 0
         rows = drain(self.client, info[tables.TELEMETRY].current_size)
         received = len(rows)
         if received:

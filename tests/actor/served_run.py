@@ -70,6 +70,7 @@ def serve(
         num_actors=num_actors,
         resumed=resumed,
     )
+    root_dir.mkdir(parents=True, exist_ok=True)
     holder, port = port_lib.reserve(None)
     with holder, contextlib.ExitStack() as stack:
         server = RunServer(experiment, manifest, port)

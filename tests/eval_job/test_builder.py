@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,6 @@ import tensorflow as tf
 from tf_agents.experimental.distributed import reverb_variable_container
 
 from eval_job import builder, returns_file
-from eval_job.returns_file import Row
 from experiment import definition
 from experiment.definition import Experiment
 from experiment.settings import Evaluation
@@ -77,22 +77,22 @@ def test_the_variables_are_those_of_the_agent_that_is_judged(
 
 
 def test_the_same_seed_gives_the_same_returns(
-    experiment: Experiment, tmp_path: Path
+    experiment: Experiment, run: ServedRun, tmp_path: Path
 ) -> None:
     """Of the random policy, and of the untrained weights; another seed gives others."""
-    rows: list[list[Row]] = []
+    member = run.join("eval_job")
+    figures = []
     for number, seed in enumerate((5, 5, 6)):
+        member.manifest = dataclasses.replace(member.manifest, seed=seed)
         folder = tmp_path / str(number)
-        with serve(experiment, folder, seed=seed) as run:
-            judge, _ = builder.build(experiment, TWELVE, run.join("eval_job"), folder)
-            judge.judge_random_policy()
-            judge.judge(0)
-        kept = [*folder.glob("eval/*.csv")]
-        assert len(kept) == 2
-        rows.append([returns_file.read(path)[0] for path in sorted(kept)])
-    figures = [
-        [(row.average_return, row.std_return) for row in of_run] for of_run in rows
-    ]
+        judge, _ = builder.build(experiment, TWELVE, member, folder)
+        judge.judge_random_policy()
+        judge.judge(0)
+        kept = [
+            returns_file.read(folder / "eval" / name)
+            for name in ("random_policy.csv", "returns.csv")
+        ]
+        figures.append([(row.average_return, row.std_return) for [row] in kept])
     assert figures[0] == figures[1]
     assert figures[0][0] != figures[2][0]
     assert figures[0][1] != figures[2][1]

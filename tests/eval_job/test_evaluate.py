@@ -12,7 +12,7 @@ from tf_agents.experimental.distributed import reverb_variable_container
 
 from eval_job import evaluate
 from reverb_server import run_tables, tables
-from reverb_server.weights import WeightsPuller
+from reverb_server.weights import WeightsPuller, assign
 from tests.actor.served_run import ServedRun, serve
 from tests.eval_job.conftest import Judged, MakeJudge
 
@@ -177,9 +177,24 @@ def test_the_final_weights_are_judged_unless_they_were(
 ) -> None:
     """In any case the agent gets them: the videos show them."""
     learner.end(400)
-    evaluate.judge_final_weights(
+    evaluate.finish_run(
         judged.judge, run.join("eval_job"), judged.variables, last_judged
     )
     assert [row.train_step for row in judged.rows] == rows
     assert weights_in(judged) == {400.0}
     assert int(judged.train_step) == 400
+
+
+def test_who_reached_the_target_ends_the_run(
+    judged: Judged, run: ServedRun, learner: Learner
+) -> None:
+    """With the weights that reached it; they are not judged again."""
+    learner.set(50)
+    assign(judged.variables, learner.weights)
+    evaluate.finish_run(judged.judge, run.join("eval_job"), judged.variables, 50)
+    status, weights = run_tables.read_end(run.address)
+    assert status == run_tables.TARGET_REACHED
+    assert int(weights[reverb_variable_container.TRAIN_STEP_KEY]) == 50
+    for weight in weights[reverb_variable_container.POLICY_KEY]:
+        assert set(weight.numpy().ravel().tolist()) == {50.0}
+    assert judged.rows == []

@@ -132,5 +132,6 @@ def test_an_environment_without_a_picture_is_no_fault(
     """A line of the log says why there are no videos."""
     judged = make_judge(itertools.repeat(1.0), picture=None)
     judged.judge.record_videos()
-    assert "no video: the environment has no picture" in caplog.text
+    assert "no video trained.mp4" in caplog.text
+    assert "no video random.mp4" in caplog.text
     assert not list(tmp_path.glob("videos/*"))

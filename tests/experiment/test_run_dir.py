@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -50,7 +51,10 @@ def test_the_folder_of_another_run_is_refused(used: Path) -> None:
 
 
 def test_a_run_is_gone_on_with_in_its_folder(used: Path) -> None:
-    """What it holds stays as it is."""
+    """What it holds stays as it is; it needs a checkpoint."""
+    with pytest.raises(ConfigurationError, match="no checkpoint yet"):
+        run_dir.claim(used, resume=True)
+    run_dir.write_text(used / run_dir.CHECKPOINT, "")
     assert run_dir.claim(used, resume=True) == used
     assert (used / run_dir.MANIFEST).read_text() == "{}"
 
@@ -59,6 +63,15 @@ def test_there_has_to_be_a_run_to_go_on_with(tmp_path: Path) -> None:
     """A mistyped folder does not start a run anew in silence."""
     with pytest.raises(ConfigurationError, match="holds no run"):
         run_dir.claim(tmp_path / "typo", resume=True)
+
+
+def test_the_folder_of_a_running_run_is_not_shared(tmp_path: Path) -> None:
+    """Two learners would write the same checkpoints."""
+    held = run_dir.lock(tmp_path)
+    with pytest.raises(ConfigurationError, match="still going"):
+        run_dir.lock(tmp_path)
+    os.close(held)
+    os.close(run_dir.lock(tmp_path))
 
 
 @pytest.mark.parametrize("below", ["file", "file/x/y"])
@@ -86,9 +99,7 @@ def test_new_folders_of_one_second_do_not_collide(tmp_path: Path) -> None:
     """Two runs may be started at once."""
     made = []
     for _ in range(5):
-        folder = run_dir.new_root_dir(tmp_path)
-        folder.mkdir()
-        made.append(folder)
+        made.append(run_dir.new_root_dir(tmp_path))
     assert len(set(made)) == 5
     assert {folder.parent for folder in made} == {tmp_path}
 

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from eval_job import returns_file
-from experiment import run_dir
+from experiment import environments, run_dir, seeding
 from launch import in_process
 from launch.in_process import InProcessRun
 from tests.actor.served_run import NoSignal
@@ -49,12 +49,15 @@ class Start(Protocol):
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """All runs end with the test."""
+    """All runs end with the test; one that is resumed has ended before."""
     with contextlib.ExitStack() as stack:
 
         def make(
             *bindings: str, seed: int = 0, folder: str = "run", resume: bool = False
         ) -> InProcessRun:
+            if resume:
+                stack.close()
+            (tmp_path / folder).mkdir(exist_ok=True)
             started_with = options(
                 tmp_path / folder,
                 num_actors=1,
@@ -98,8 +101,8 @@ def weights_of(run: InProcessRun) -> np.ndarray:
 def test_the_seed_decides_on_weights_and_environments(start: Start) -> None:
     """As long as nothing was sampled: Reverb's sampler has no seed."""
     weights, seen = [], []
-    for number, seed in enumerate((5, 5, 6)):
-        run = start(seed=seed, folder=str(number))
+    for folder in ("one", "two"):
+        run = start(seed=5, folder=folder)
         weights.append(weights_of(run))
         for _ in range(5):
             run.take_turn()
@@ -107,9 +110,17 @@ def test_the_seed_decides_on_weights_and_environments(start: Start) -> None:
         assert run.trainer.train_step == 0
         np.testing.assert_array_equal(weights_of(run), weights[-1])
     np.testing.assert_array_equal(weights[0], weights[1])
-    np.testing.assert_array_equal(seen[:5], seen[5:10])
-    assert not np.array_equal(weights[0], weights[2])
-    assert not np.isin(seen[:5], seen[10:]).any()
+    np.testing.assert_array_equal(seen[:5], seen[5:])
+    assert len(np.unique(np.array(seen[0]), axis=0)) == ENVS
+    # Another seed is another run.
+    other = seeding.seed_role(6, "in_process")
+    agent, _ = run._experiment.make_agent(run._experiment.environment())
+    first = agent.policy.variables()[0].numpy().ravel()
+    assert not np.isin(first, weights[0]).any()
+    environment = environments.batched(
+        run._experiment.environment, ENVS, other.spawn(1)[0]
+    )
+    assert not np.isin(environment.reset().observation, seen[0]).any()
 
 
 def test_a_run_without_a_ratio_is_judged_at_multiples_and_can_go_on(

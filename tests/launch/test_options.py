@@ -31,15 +31,16 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
 
 
 def make_run(folder: Path) -> None:
-    """A folder that holds a run."""
-    folder.mkdir(parents=True)
-    (folder / "run.json").write_text("{}")
+    """A folder that holds a run with a checkpoint."""
+    (folder / "train" / "checkpoints").mkdir(parents=True)
+    (folder / "train" / "checkpoints" / "checkpoint").touch()
+    (folder / "run.json").touch()
 
 
 def test_without_flags_a_run_gets_the_defaults_and_a_new_folder(
     read: Read, tmp_path: Path
 ) -> None:
-    """`runs/latest` points to it; preset and seed are the server's to choose."""
+    """Preset and seed are the server's to choose."""
     options = read()
     assert options == Options(
         num_actors=2,
@@ -54,7 +55,6 @@ def test_without_flags_a_run_gets_the_defaults_and_a_new_folder(
     assert options.root_dir.is_absolute()
     assert options.root_dir.parent == tmp_path / "runs"
     assert options.root_dir.is_dir()
-    assert (tmp_path / "runs" / "latest").resolve() == options.root_dir
 
 
 def test_each_flag_is_taken(read: Read, tmp_path: Path) -> None:
@@ -110,22 +110,9 @@ def test_flags_that_stand_for_gin_values_win_over_all_others(read: Read) -> None
     assert experiment.replay.batch_size == 16
 
 
-def test_two_starts_never_share_a_folder(read: Read, tmp_path: Path) -> None:
-    """Not even within one second; `latest` is the second."""
-    first, second = read().root_dir, read().root_dir
-    assert first != second
-    assert (tmp_path / "runs" / "latest").resolve() == second
-
-
-def test_a_folder_elsewhere_is_not_the_latest_of_runs(
-    read: Read, tmp_path: Path
-) -> None:
-    """Nor does a link appear beside it; a folder in runs/ is, whatever its name."""
-    read("--root_dir=elsewhere/mine")
-    assert not (tmp_path / "runs").exists()
-    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["mine"]
-    chosen = read("--root_dir=runs/mine").root_dir
-    assert (tmp_path / "runs" / "latest").resolve() == chosen
+def test_two_starts_never_share_a_folder(read: Read) -> None:
+    """Not even within one second."""
+    assert len({read().root_dir for _ in range(5)}) == 5
 
 
 def test_resume_goes_on_with_the_latest_run(read: Read, tmp_path: Path) -> None:
@@ -138,14 +125,23 @@ def test_resume_goes_on_with_the_latest_run(read: Read, tmp_path: Path) -> None:
     assert options.root_dir == tmp_path / "runs" / "newer"
 
 
-def test_resuming_a_run_makes_it_the_latest(read: Read, tmp_path: Path) -> None:
-    """It is the one that was started last."""
+def test_any_run_can_be_resumed_by_its_folder(read: Read, tmp_path: Path) -> None:
+    """Whatever the latest is."""
     make_run(tmp_path / "runs" / "older")
     make_run(tmp_path / "runs" / "newer")
     (tmp_path / "runs" / "latest").symlink_to("newer")
     options = read("--resume", "--root_dir=runs/older")
     assert options.root_dir == tmp_path / "runs" / "older"
-    assert (tmp_path / "runs" / "latest").resolve() == options.root_dir
+
+
+def test_a_run_without_a_checkpoint_cannot_be_resumed(
+    read: Read, tmp_path: Path
+) -> None:
+    """It would start from nothing, and look as if it had gone on."""
+    make_run(tmp_path / "run")
+    (tmp_path / "run" / "train" / "checkpoints" / "checkpoint").unlink()
+    with pytest.raises(ConfigurationError, match="no checkpoint"):
+        read("--resume", "--root_dir=run")
 
 
 @pytest.mark.parametrize(

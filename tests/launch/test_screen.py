@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 
 from launch import screen
 from launch.result import Outcome
-from tests.launch.a_run import options
+from tests.launch.a_run import CHECKOUT, options
 
 RESULT = {
     "average_return": 477.5,
@@ -100,13 +102,24 @@ def test_the_end_names_only_what_is_there(
     assert curves.endswith("tensorboard --logdir runs/one")
 
 
-def test_what_went_wrong_is_said_last(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """There the user looks first."""
-    outcome = Outcome("failed", 1, "actor-1 failed: no memory")
-    *_, last = told(tmp_path, outcome, capsys)
-    assert last == "actor-1 failed: no memory"
+def test_a_terminal_that_is_gone_is_no_fault(tmp_path: Path) -> None:
+    """The run goes on, and its results are in files."""
+    program = (
+        "import os, sys; from launch import screen\n"
+        "sys.stdin.read(); screen.say('one'); screen.say('two'); os._exit(7)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=CHECKOUT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdout.close()
+        process.stdin.close()
+        assert process.wait(30) == 7
 
 
 def test_the_log_gets_what_libraries_write_to_standard_error(

@@ -213,7 +213,7 @@ def test_a_run_has_ended_when_all_but_the_server_have(supervise: Supervise) -> N
     assert outcome == ["max_train_steps", 0, None]
     assert (run.folder / "a_server.ended").exists()
     assert (run.folder / "run" / "logs" / "a-server.log").exists()
-    assert said in ([], ["the run has ended; last evaluation, checkpoint, videos …"])
+    assert said in ([], ["the run has ended; last evaluation, checkpoint, videos ..."])
 
 
 @pytest.mark.parametrize(("code", "exit_code"), [(1, 1), (3, 1), (75, 1), (2, 2)])
@@ -271,6 +271,20 @@ def test_a_signal_ends_all_and_the_server_last(
     assert log.read_text() == "['a_learner.ended', 'actor_0.ended']\n"
 
 
+def test_a_signal_that_comes_too_late_interrupts_nothing(
+    supervise: Supervise,
+) -> None:
+    """The run has finished already; only the server has not."""
+    finish = "def finish(*_):"
+    dawdle = "pathlib.Path('ending').touch(); time.sleep(0.5)"
+    slow = _UNTIL_TOLD.replace(finish, f"{finish}\n    {dawdle}")
+    run = supervise({"a-server": slow, "a-learner": _END})
+    run.wait_for("ending")
+    run.process.send_signal(signal.SIGTERM)
+    outcome, _ = run.outcome()
+    assert outcome == ["max_train_steps", 0, None]
+
+
 def test_a_role_that_does_not_end_after_the_run_is_named(supervise: Supervise) -> None:
     """The run is not waited for without end."""
     run = supervise(
@@ -285,7 +299,7 @@ def test_a_role_that_does_not_end_after_the_run_is_named(supervise: Supervise) -
     outcome, said = run.outcome()
     assert outcome[:2] == ["failed", 1]
     assert outcome[2].startswith("an-eval-job did not end")
-    assert said == ["the run has ended; last evaluation, checkpoint, videos …"]
+    assert said == ["the run has ended; last evaluation, checkpoint, videos ..."]
 
 
 def test_the_progress_is_shown_until_the_run_has_ended(supervise: Supervise) -> None:
