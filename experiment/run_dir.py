@@ -21,7 +21,7 @@ EVAL_DIR = "eval"  # Beside TF-Agents' own `train` and `policies`.
 RETURNS = f"{EVAL_DIR}/returns.csv"
 RANDOM_RETURNS = f"{EVAL_DIR}/random_policy.csv"
 
-CHECKPOINT = "train/checkpoints/checkpoint"  # TF-Agents' own place.
+_CHECKPOINT = Path("train", "checkpoints", "checkpoint")  # TF-Agents' own place.
 
 RUNS = Path("runs")
 LATEST = "latest"
@@ -49,7 +49,7 @@ def claim(root_dir: Path, resume: bool) -> Path:
             f"--root_dir {root_dir} holds a run already; choose another folder, or go "
             "on with that run by --resume."
         )
-    if resume and used and not (root_dir / CHECKPOINT).exists():
+    if resume and used and not (root_dir / _CHECKPOINT).exists():
         raise ConfigurationError(
             f"--resume: the run in {root_dir} has no checkpoint yet; start anew, in "
             "another folder."

@@ -54,7 +54,7 @@ def test_a_run_is_gone_on_with_in_its_folder(used: Path) -> None:
     """What it holds stays as it is; it needs a checkpoint."""
     with pytest.raises(ConfigurationError, match="no checkpoint yet"):
         run_dir.claim(used, resume=True)
-    run_dir.write_text(used / run_dir.CHECKPOINT, "")
+    run_dir.write_text(used / "train" / "checkpoints" / "checkpoint", "")
     assert run_dir.claim(used, resume=True) == used
     assert (used / run_dir.MANIFEST).read_text() == "{}"
 
