@@ -21,9 +21,7 @@ def main() -> int:
     """Parses, joins, builds, collects."""
     stop = process.StopSignal()
     devices.use_one_cpu_thread()
-    address = shared_flags.required(
-        "server_address", _SERVER_ADDRESS.value, "localhost:8008"
-    )
+    address = shared_flags.required(_SERVER_ADDRESS, "localhost:8008")
     check_number("--task", _TASK.value, at_least=0, integer=True)
     run = membership.Membership(address, "actor", stop, _TASK.value)
     experiment = definition.load_text(run.manifest.gin_text)

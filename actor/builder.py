@@ -30,12 +30,12 @@ def build(
         experiment.environment, settings.envs_per_actor, seed
     )
     agent, train_step = experiment.make_agent(environment)
-    weights = WeightsPuller(
-        run.address, tables.weights_of(agent, train_step), settings.pull_interval_s
-    )
     layout = replay_layout.replay_layout(agent, experiment.replay)
     info = run.client.server_info(timeout=10)
     replay_layout.require_signature(layout, info[tables.REPLAY].signature)
+    weights = WeightsPuller(
+        run.address, tables.weights_of(agent, train_step), settings.pull_interval_s
+    )
     collected = run.inserted_items * layout.transitions_per_item
     share = random_share(
         settings.initial_collect_steps, collected, task, manifest.num_actors

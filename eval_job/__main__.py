@@ -24,9 +24,7 @@ def main() -> int:
     """Parses, joins, builds, evaluates, ends the run, draws the pictures."""
     stop = process.StopSignal()
     devices.use_one_cpu_thread()
-    address = shared_flags.required(
-        "server_address", _SERVER_ADDRESS.value, "localhost:8008"
-    )
+    address = shared_flags.required(_SERVER_ADDRESS, "localhost:8008")
     run = membership.Membership(address, "eval_job", stop)
     root_dir = Path(_ROOT_DIR.value or run.manifest.root_dir)
     run_dir.require_writable(root_dir)

@@ -10,6 +10,7 @@ import matplotlib
 matplotlib.use("Agg")  # No display is needed.
 
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 
 from eval_job.returns_file import Row
 
@@ -31,6 +32,17 @@ def plot_returns(
       title: What was learned.
     """
     figure, axes = plt.subplots(figsize=(8, 4.5), dpi=120, layout="constrained")
+    _draw_evaluations(axes, rows)
+    _draw_levels(axes, baseline, target)
+    axes.set(xlabel="train steps", ylabel="return", title=title)
+    axes.grid(alpha=0.3)
+    axes.legend(loc="best", fontsize="small")
+    figure.savefig(path)
+    plt.close(figure)
+
+
+def _draw_evaluations(axes: Axes, rows: Sequence[Row]) -> None:
+    """The averages, and from worst to best."""
     steps = [row.train_step for row in rows]
     axes.fill_between(
         steps,
@@ -49,6 +61,10 @@ def plot_returns(
         markersize=3,
         label=f"average of {rows[-1].episodes} greedy episodes",
     )
+
+
+def _draw_levels(axes: Axes, baseline: Row | None, target: float | None) -> None:
+    """What to compare with."""
     if baseline:
         axes.axhline(
             baseline.average_return,
@@ -60,8 +76,3 @@ def plot_returns(
         axes.axhline(
             target, color="tab:green", linestyle="--", label=f"target ({target:g})"
         )
-    axes.set(xlabel="train steps", ylabel="return", title=title)
-    axes.grid(alpha=0.3)
-    axes.legend(loc="best", fontsize="small")
-    figure.savefig(path)
-    plt.close(figure)

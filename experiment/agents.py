@@ -69,15 +69,9 @@ def dqn_agent(
     Raises:
       ConfigurationError: A value is out of range, or the actions do not suit DQN.
     """
-    check_number("dqn_agent.learning_rate", learning_rate, above=0)
-    check_number("dqn_agent.gamma", gamma, at_least=0, at_most=1)
+    _check_optimisation("dqn_agent", learning_rate, gamma, gradient_clipping)
+    _check_targets("dqn_agent", target_update_period, target_update_tau)
     check_number("dqn_agent.epsilon_greedy", epsilon_greedy, at_least=0, at_most=1)
-    check_number(
-        "dqn_agent.target_update_period", target_update_period, 1, integer=True
-    )
-    check_number("dqn_agent.target_update_tau", target_update_tau, above=0, at_most=1)
-    if gradient_clipping is not None:
-        check_number("dqn_agent.gradient_clipping", gradient_clipping, above=0)
     if loss not in tuple(_LOSSES):
         raise ConfigurationError(
             f"dqn_agent.loss is {loss!r}; it must be one of {sorted(_LOSSES)}."
@@ -101,6 +95,22 @@ def dqn_agent(
         gradient_clipping=gradient_clipping,
         train_step_counter=train_step,
     )
+
+
+def _check_optimisation(
+    agent: str, learning_rate: float, gamma: float, gradient_clipping: float | None
+) -> None:
+    """Refuses what no agent can learn with."""
+    check_number(f"{agent}.learning_rate", learning_rate, above=0)
+    check_number(f"{agent}.gamma", gamma, at_least=0, at_most=1)
+    if gradient_clipping is not None:
+        check_number(f"{agent}.gradient_clipping", gradient_clipping, above=0)
+
+
+def _check_targets(agent: str, period: int, tau: float) -> None:
+    """Refuses what no target network can be updated by."""
+    check_number(f"{agent}.target_update_period", period, at_least=1, integer=True)
+    check_number(f"{agent}.target_update_tau", tau, above=0, at_most=1)
 
 
 def _check_discrete(agent: str, action_spec: types.NestedTensorSpec) -> None:

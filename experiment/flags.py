@@ -94,12 +94,14 @@ def check_num_actors(value: int) -> None:
     check_number("--num_actors", value, at_least=1, integer=True)
 
 
-def required(name: str, value: str | None, example: str) -> str:
+def required(flag: flags.FlagHolder[str | None], example: str) -> str:
     """Returns the value of a flag that must be given.
 
     Raises:
       ConfigurationError: It was not.
     """
-    if not value:
-        raise ConfigurationError(f"--{name} is required, e.g. --{name}={example}.")
-    return value
+    if not flag.value:
+        raise ConfigurationError(
+            f"--{flag.name} is required, e.g. --{flag.name}={example}."
+        )
+    return flag.value

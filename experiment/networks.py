@@ -33,13 +33,7 @@ def q_network(
     Raises:
       ConfigurationError: A layer has no units, or the observation is no vector.
     """
-    if not isinstance(layers, (list, tuple)):
-        raise ConfigurationError(
-            f"q_network.layers is {layers!r}; it must be a list of whole numbers, e.g. "
-            "(100, 50), or (100,) for one layer."
-        )
-    for units in layers:
-        check_number("each of q_network.layers", units, at_least=1, integer=True)
+    _check_layers(layers)
     if (
         not isinstance(observation_spec, tf.TypeSpec)
         or observation_spec.shape.rank != 1
@@ -64,3 +58,14 @@ def q_network(
         bias_initializer=tf.keras.initializers.Constant(-0.2),
     )
     return sequential.Sequential([*hidden, q_values])
+
+
+def _check_layers(layers: Sequence[int]) -> None:
+    """Refuses what is no list of layers with units."""
+    if not isinstance(layers, (list, tuple)):
+        raise ConfigurationError(
+            f"q_network.layers is {layers!r}; it must be a list of whole numbers, e.g. "
+            "(100, 50), or (100,) for one layer."
+        )
+    for units in layers:
+        check_number("each of q_network.layers", units, at_least=1, integer=True)

@@ -150,7 +150,8 @@ class InProcessRun:
         return self.judge.reaches_target(row)
 
     def close(self) -> None:
-        """Stops the server."""
+        """Ends the sampling and stops the server."""
+        self.trainer.close()
         self.server.stop()
         self._holder.close()
 

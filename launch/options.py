@@ -52,7 +52,7 @@ def read() -> Options:
     Raises:
       ConfigurationError: A value is wrong.
     """
-    check_number("--num_actors", _NUM_ACTORS.value, at_least=1, integer=True)
+    shared_flags.check_num_actors(_NUM_ACTORS.value)
     if _PORT.value is not None:
         check_number("--port", _PORT.value, at_least=1, at_most=65535, integer=True)
     bindings = list(_GIN_BINDINGS.value)
@@ -84,7 +84,7 @@ def read() -> Options:
 def _root_dir() -> Path:
     """The folder given, that of the latest run to resume, or a new one."""
     if _ROOT_DIR.value is not None:
-        folder = Path(shared_flags.required("root_dir", _ROOT_DIR.value, "runs/mine"))
+        folder = Path(shared_flags.required(_ROOT_DIR, "runs/my_run"))
     elif _RESUME.value:
         folder = run_dir.RUNS / run_dir.LATEST
     else:

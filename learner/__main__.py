@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from experiment import definition, devices, process, run_dir
 from experiment import flags as shared_flags
-from experiment.errors import check_number
 from learner import builder
 from learner import end as end_lib
 from learner import train as train_lib
@@ -21,22 +21,17 @@ def main() -> int:
     """Parses, joins, builds, trains, ends the run."""
     stop = process.StopSignal()
     devices.share_gpus()
-    address = shared_flags.required(
-        "server_address", _SERVER_ADDRESS.value, "localhost:8008"
-    )
+    address = shared_flags.required(_SERVER_ADDRESS, "localhost:8008")
     run = membership.Membership(address, "learner", stop)
     root_dir = Path(_ROOT_DIR.value or run.manifest.root_dir)
     run_dir.require_writable(root_dir)
     experiment = definition.load_text(run.manifest.gin_text)
-    max_train_steps = _MAX_TRAIN_STEPS.value
-    if max_train_steps is None:
-        max_train_steps = experiment.train.max_train_steps
-    check_number("--max_train_steps", max_train_steps, at_least=1, integer=True)
+    settings = experiment.train
+    if _MAX_TRAIN_STEPS.value is not None:
+        settings = dataclasses.replace(settings, max_train_steps=_MAX_TRAIN_STEPS.value)
     trainer = builder.build(experiment, run.manifest, address, root_dir)
     trainer.publish()
-    train_lib.train(
-        trainer, experiment.train, max_train_steps, run.is_running, run.report
-    )
+    train_lib.train(trainer, settings, run.is_running, run.report)
     trainer.save()
     if not stop.is_set():
         end_lib.end_run(trainer, run)

@@ -1,29 +1,35 @@
 """Batches that are ready to be trained on, and how many there are.
 
-A graph that waits inside `next(iterator)` for a starved replay table cannot be
-stopped: not by a signal, not at the end of the run. So a thread of its own moves
-batches from the dataset to a queue, and the learner trains on as many as are ready.
+A graph that waits inside `next(iterator)` for a starved replay table does not see a
+signal or the end of the run. So a thread of its own moves batches from the dataset to
+a queue, and the learner trains on as many as are ready.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.eager import cancellation
 
 from experiment import process
 
 # Batches moved by one call of the graph; the call is not left in between.
 _BATCHES_PER_CALL = 1_000
 
+# Seconds: pause after a failure, and longest wait for the end of the thread.
+_RETRY_S = 1.0
+_CLOSE_TIMEOUT_S = 5.0
+
 
 class BatchQueue:
     """An iterator over batches, for use inside a graph, that knows its fill."""
 
     def __init__(self, dataset: tf.data.Dataset, capacity: int) -> None:
-        """Starts to fill the queue.
+        """Starts to fill the queue; `close` ends it.
 
         Args:
           dataset: Endless; elements are nests of tensors of fixed shapes.
@@ -35,8 +41,10 @@ class BatchQueue:
             capacity, [spec.dtype for spec in flat], [spec.shape for spec in flat]
         )
         self._capacity = capacity
-        iterator = iter(dataset)
-        process.start_thread("batches", lambda: self._fill(iterator))
+        self._closed = threading.Event()
+        self._cancellation = cancellation.CancellationManager()
+        move = self._move(iter(dataset))
+        self._thread = process.start_thread("batches", lambda: self._fill(move))
 
     def __next__(self) -> Any:
         """Takes a batch; in a graph, and only if one is ready."""
@@ -65,17 +73,30 @@ class BatchQueue:
             time.sleep(0.0005)
         return ready
 
-    def _fill(self, iterator: Any) -> None:
-        """Moves batches for as long as the process lives."""
+    def close(self) -> None:
+        """Ends the filling, even of a starved queue."""
+        self._closed.set()
+        self._cancellation.start_cancel()
+        self._thread.join(_CLOSE_TIMEOUT_S)
+
+    def _move(self, iterator: Any) -> Any:
+        """A graph that moves batches from the iterator to the queue."""
 
         @tf.function
-        def move(count: tf.Tensor) -> None:
-            for _ in tf.range(count):
+        def move() -> None:
+            for _ in tf.range(_BATCHES_PER_CALL):
                 self._queue.enqueue(tf.nest.flatten(next(iterator)))
 
-        while True:
+        return move.get_concrete_function()
+
+    def _fill(self, move: Any) -> None:
+        while not self._closed.is_set():
             try:
-                move(tf.constant(_BATCHES_PER_CALL))
+                self._cancellation.get_cancelable_function(move)()
             except tf.errors.OpError as error:
+                if self._closed.is_set():
+                    return
                 logging.warning("batches: trying again after: %s", error.message)
-                time.sleep(1)
+                # A failure has cancelled whatever this one was asked to cancel.
+                self._cancellation = cancellation.CancellationManager()
+                self._closed.wait(_RETRY_S)

@@ -14,16 +14,15 @@ _REPORT_S = 1.0
 def train(
     trainer: Trainer,
     settings: Train,
-    max_train_steps: int,
     is_running: Callable[[], bool],
     report: Callable[..., None],
 ) -> int:
-    """Trains until the run ends or `max_train_steps` are done.
+    """Trains until the run ends or `settings.max_train_steps` are done.
 
     Args:
       trainer: The agent in training.
-      settings: How often to publish and to save.
-      max_train_steps: Gradient steps of the whole run, those before a resume included.
+      settings: How long to train, those steps before a resume included, and how often
+        to publish and to save.
       is_running: Whether to go on.
       report: Takes figures for the telemetry.
 
@@ -34,12 +33,12 @@ def train(
     save = Interval(settings.checkpoint_interval_s)
     clock, rate = Interval(_REPORT_S), Rate()
     rate.update(trainer.train_step)
-    while is_running() and trainer.train_step < max_train_steps:
+    while is_running() and trainer.train_step < settings.max_train_steps:
         if publish.due():
             trainer.publish()
         if save.due():
             trainer.save()
-        remaining = max_train_steps - trainer.train_step
+        remaining = settings.max_train_steps - trainer.train_step
         trainer.run(min(settings.steps_per_call, remaining))
         if clock.due():
             updates_per_s = rate.update(trainer.train_step)

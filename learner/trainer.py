@@ -76,6 +76,10 @@ class Trainer:
         checkpoint_trigger = self._learner.triggers[-1]
         checkpoint_trigger(self._learner.train_step_numpy, force_trigger=True)
 
+    def close(self) -> None:
+        """Ends the sampling; the trainer can still save and export."""
+        self._batches.close()
+
     def export(self) -> None:
         """Writes the policies as SavedModels."""
         self._exporter.export()

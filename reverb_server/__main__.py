@@ -26,8 +26,8 @@ def main() -> int:
     """Parses, builds, serves."""
     stop = process.StopSignal()
     devices.use_one_cpu_thread()
-    root_dir = shared_flags.required("root_dir", _ROOT_DIR.value, "runs/my_run")
-    folder = run_dir.claim(Path(root_dir), _RESUME.value)
+    root_dir = Path(shared_flags.required(_ROOT_DIR, "runs/my_run"))
+    folder = run_dir.claim(root_dir, _RESUME.value)
     shared_flags.check_num_actors(_NUM_ACTORS.value)
     experiment, run = run_start.start_run(
         folder,

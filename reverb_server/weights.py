@@ -7,16 +7,21 @@ import threading
 import time
 from typing import Callable
 
+import reverb
 import tensorflow as tf
 from tf_agents.experimental.distributed import reverb_variable_container
 from tf_agents.typing import types
 from tf_agents.utils import common
 
 from experiment import process
+from reverb_server import address as address_lib
 from reverb_server import tables
 
 # Seconds until the learner must have published its first weights.
 FIRST_WEIGHTS_TIMEOUT_S = 120.0
+
+# Seconds for one look at the server.
+_PULL_TIMEOUT_S = 5
 
 
 class WeightsPuller:
@@ -30,7 +35,7 @@ class WeightsPuller:
     def __init__(
         self, address: str, variables: types.NestedVariable, interval_s: float
     ) -> None:
-        """Starts to pull.
+        """Starts to pull; `close` ends it.
 
         Args:
           address: host:port of the server.
@@ -47,7 +52,9 @@ class WeightsPuller:
         self._pulled_step = -1
         self._train_step = -1
         self._assign = common.function(assign)
-        process.start_thread("weights", self._pull)
+        self._client = reverb.Client(address)
+        self._closed = threading.Event()
+        self._thread = process.start_thread("weights", self._keep_pulling)
 
     @property
     def train_step(self) -> int:
@@ -102,20 +109,31 @@ class WeightsPuller:
             )
         return False
 
-    def _pull(self) -> None:
-        while True:
+    def close(self) -> None:
+        """Ends the pulling; the weights stay as they are."""
+        self._closed.set()
+        self._thread.join(_PULL_TIMEOUT_S)
+
+    def _keep_pulling(self) -> None:
+        while not self._closed.is_set():
             try:
-                weights = self._container.pull(tables.VARIABLES)
-            except tf.errors.OpError as error:
+                self._pull()
+            except (tf.errors.OpError, *address_lib.NO_ANSWER) as error:
                 logging.warning("weights: pull failed, trying again: %s", error)
-            else:
-                with self._condition:
-                    self._pulled = weights
-                    self._pulled_step = int(
-                        weights[reverb_variable_container.TRAIN_STEP_KEY]
-                    )
-                    self._condition.notify_all()
-            time.sleep(self._interval_s)
+            self._closed.wait(self._interval_s)
+
+    def _pull(self) -> None:
+        if self._pulled is None and not self._are_published():
+            return  # A pull could not be ended: it waits as long as there are none.
+        weights = self._container.pull(tables.VARIABLES)
+        with self._condition:
+            self._pulled = weights
+            self._pulled_step = int(weights[reverb_variable_container.TRAIN_STEP_KEY])
+            self._condition.notify_all()
+
+    def _are_published(self) -> bool:
+        info = self._client.server_info(timeout=_PULL_TIMEOUT_S)
+        return bool(info[tables.VARIABLES].current_size)
 
 
 def assign(variables: types.NestedVariable, values: types.NestedTensor) -> None:

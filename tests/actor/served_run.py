@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from experiment import process
 from experiment.definition import Experiment
 from experiment.manifest import Manifest
 from reverb_server import port as port_lib
 from reverb_server.membership import Membership
 from reverb_server.server import RunServer
-from reverb_server.weights import WeightsPuller
-
-
-class NoSignal(process.StopSignal):
-    """Never comes: the real one would take the signals of the tests' process."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
+from tests.reverb_server.run_for_tests import StopByHand
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,13 +33,9 @@ class ServedRun:
         """What the server says of a table."""
         return self.server.client.server_info(timeout=5)[table]
 
-    def park(self, puller: WeightsPuller) -> None:
-        """Lets a puller sleep once the test is over, for it has no end."""
-        self.members.callback(setattr, puller, "_interval_s", 3600.0)
-
     def join(self, role: str, task: int = 0) -> Membership:
         """Joins as a role does."""
-        run = Membership(self.address, role, NoSignal(), task)
+        run = Membership(self.address, role, StopByHand(), task)
         self.members.callback(run.leave)
         return run
 

@@ -21,7 +21,7 @@ def build(run: ServedRun, task: int = 0, text: str = "") -> Collector:
     """The collector of an actor that joins the run."""
     experiment = definition.load_text(CARTPOLE + text)
     collector, weights = builder.build(experiment, run.join("actor", task), task)
-    run.park(weights)
+    run.members.callback(weights.close)
     return collector
 
 

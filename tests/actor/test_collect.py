@@ -31,7 +31,7 @@ def build(run: ServedRun) -> tuple[Collector, WeightsPuller]:
     """An actor of the run."""
     experiment = definition.load_text(CARTPOLE)
     collector, weights = builder.build(experiment, run.join("actor"), 0)
-    run.park(weights)
+    run.members.callback(weights.close)
     return collector, weights
 
 

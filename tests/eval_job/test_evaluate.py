@@ -80,7 +80,7 @@ def learner(run: ServedRun, judged: Judged) -> Learner:
 def puller(run: ServedRun, judged: Judged) -> WeightsPuller:
     """Of the judge's agent."""
     puller = WeightsPuller(run.address, judged.variables, _PULL_INTERVAL_S)
-    run.park(puller)
+    run.members.callback(puller.close)
     return puller
 
 

@@ -169,6 +169,8 @@ def test_a_network_of_the_user_is_built_from_the_specs() -> None:
         ("target_update_period", 1.5),
         ("target_update_tau", 0),
         ("target_update_tau", 1.1),
+        ("double_q", 1),
+        ("double_q", "False"),
         ("loss", "hubert"),
         ("loss", ["huber"]),
         ("gradient_clipping", 0),
@@ -197,6 +199,7 @@ def test_continuous_actions_are_refused() -> None:
         BoundedTensorSpec([], tf.int64, 1, 3),
         BoundedTensorSpec([2], tf.int64, 0, 1),
         BoundedTensorSpec([], tf.float32, 0, 1),
+        tf.TensorSpec([], tf.float32),
         [ACTION, ACTION],
     ],
 )

@@ -107,6 +107,13 @@ def test_a_value_that_cannot_work_is_refused_by_its_gin_name() -> None:
     assert first == "Replay.batch_size is 0; it must be a whole number >= 1."
 
 
+def test_an_environment_without_a_name_is_refused() -> None:
+    """When it is made: the user's own needs none."""
+    experiment = definition.load_text("")
+    with pytest.raises(ConfigurationError, match=r"gym_environment\.name is None"):
+        experiment.environment()
+
+
 @pytest.mark.parametrize(
     "binding",
     [

@@ -7,7 +7,11 @@ from typing import Any, Callable
 
 import numpy as np
 import pytest
-from tf_agents.environments import batched_py_environment, py_environment
+from tf_agents.environments import (
+    batched_py_environment,
+    py_environment,
+    wrappers,
+)
 from tf_agents.trajectories import time_step as ts
 
 from experiment import environments
@@ -184,6 +188,24 @@ def test_each_environment_and_each_seed_has_its_own_trajectory() -> None:
     several = [observations(batch_of(3, seed)) for seed in (5, 6)]
     starts = np.concatenate([seen[0] for seen in several])
     assert len(np.unique(starts, axis=0)) == 6
+
+
+class Unseeded(wrappers.PyEnvironmentBaseWrapper):
+    """An environment of a user who has not thought of seeds."""
+
+    def seed(self, seed: int) -> None:
+        """As `PyEnvironment` has it."""
+        raise NotImplementedError("No seed support for this environment.")
+
+
+def test_an_environment_that_cannot_be_seeded_is_refused() -> None:
+    """By its name: the run could not be repeated."""
+    with pytest.raises(ConfigurationError, match=r"Unseeded has no method seed"):
+        environments.batched(
+            lambda: Unseeded(environments.gym_environment("CartPole-v1")),
+            2,
+            np.random.SeedSequence(0),
+        )
 
 
 def test_a_frame_is_drawn_without_a_display(monkeypatch: pytest.MonkeyPatch) -> None:

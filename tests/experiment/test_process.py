@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -36,6 +37,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Starts a process whose main has the given body; none outlives its test."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}
     with contextlib.ExitStack() as stack:
 
         def start_main(body: str, *args: str) -> subprocess.Popen[str]:
@@ -43,6 +45,7 @@ def start() -> Iterator[Start]:
             process = subprocess.Popen(
                 [sys.executable, "-c", BEFORE + "\n".join(lines) + AFTER, *args],
                 cwd=ROOT,
+                env=environment,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -193,6 +196,22 @@ def test_flags_are_read(start: Start) -> None:
     body = "print(_STEPS.value)\nreturn 0"
     assert ended(start(body, "--steps=3")) == (0, "3\n", "")
     assert ended(start(body)) == (0, "1\n", "")
+
+
+def test_the_exit_code_outlives_the_terminal(start: Start) -> None:
+    """What is left to print then is lost, no more."""
+    process = start("""
+stop = process.StopSignal()
+print("ready", flush=True)
+stop.wait(60)
+print("this goes nowhere")
+return stop.exit_code
+""")
+    wait_for(process, "ready")
+    assert process.stdout is not None
+    process.stdout.close()
+    process.terminate()
+    assert process.wait(timeout=60) == 143
 
 
 def test_help_is_no_failure(start: Start) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -10,6 +12,8 @@ import pytest
 
 from experiment import run_dir
 from experiment.errors import ConfigurationError
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -74,6 +78,26 @@ def test_the_folder_of_a_running_run_is_not_shared(tmp_path: Path) -> None:
     os.close(run_dir.lock(tmp_path))
 
 
+def test_the_folder_of_a_run_that_was_killed_is_free(tmp_path: Path) -> None:
+    """The lock needs nobody to take it off."""
+    script = f"""
+import pathlib, signal
+from experiment import run_dir
+held = run_dir.lock(pathlib.Path({str(tmp_path)!r}))
+print("held", flush=True)
+signal.pause()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(ConfigurationError, match="still going"):
+            run_dir.lock(tmp_path)
+        holder.kill()
+    os.close(run_dir.lock(tmp_path))
+
+
 @pytest.mark.parametrize("below", ["file", "file/x/y"])
 @pytest.mark.parametrize("resume", [False, True])
 def test_a_path_that_cannot_be_a_folder_is_refused(
@@ -97,11 +121,21 @@ def test_a_file_system_that_takes_no_files_is_refused() -> None:
 
 def test_new_folders_of_one_second_do_not_collide(tmp_path: Path) -> None:
     """Two runs may be started at once."""
-    made = []
-    for _ in range(5):
-        made.append(run_dir.new_root_dir(tmp_path))
-    assert len(set(made)) == 5
-    assert {folder.parent for folder in made} == {tmp_path}
+    script = f"""
+import pathlib
+from experiment import run_dir
+for _ in range(20):
+    print(run_dir.new_root_dir(pathlib.Path({str(tmp_path)!r})))
+"""
+    several = [
+        subprocess.Popen(
+            [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
+    made = [path for one in several for path in one.communicate(timeout=60)[0].split()]
+    assert len(made) == 80
+    assert set(made) == {str(path) for path in tmp_path.iterdir()}
 
 
 def test_latest_points_to_the_newest_run(tmp_path: Path) -> None:

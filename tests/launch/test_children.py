@@ -236,7 +236,8 @@ def test_end_all_kills_what_does_not_end(start: Start) -> None:
     begun = time.monotonic()
     end_all(children, grace_s=1)
     assert [child.exit_code for child in children] == [128 + signal.SIGKILL] * 4
-    assert 1 <= time.monotonic() - begun < 3.5
+    # One after another they would take 4 s.
+    assert 1 <= time.monotonic() - begun < 4
 
 
 def test_end_all_of_children_that_have_ended(start: Start) -> None:
@@ -256,9 +257,7 @@ time.sleep(60)
 """
 
 
-def test_a_child_ends_with_its_parent_however_that_ends(
-    tmp_path: Path,
-) -> None:
+def test_a_child_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:
     """A launcher that is killed leaves nothing behind."""
     stand_in(
         tmp_path,

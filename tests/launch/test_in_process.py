@@ -16,8 +16,8 @@ from eval_job import returns_file
 from experiment import environments, run_dir, seeding
 from launch import in_process
 from launch.in_process import InProcessRun
-from tests.actor.served_run import NoSignal
 from tests.launch.a_run import options
+from tests.reverb_server.run_for_tests import StopByHand
 
 BATCH_SIZE, ENVS = 8, 4
 
@@ -136,7 +136,7 @@ def test_a_run_without_a_ratio_is_judged_at_multiples_and_can_go_on(
     while first.collector.env_steps < FIRST_STEPS:
         first.take_turn()
     assert first.trainer.train_step == 0
-    assert in_process._drive(first, NoSignal(), lambda _: None) == "max_train_steps"
+    assert in_process._drive(first, StopByHand(), lambda _: None) == "max_train_steps"
     returns = tmp_path / "run" / run_dir.RETURNS
     rows = returns_file.read(returns)
     assert [row.train_step for row in rows] == [0, 10, 20, 28]
@@ -152,7 +152,7 @@ def test_a_run_without_a_ratio_is_judged_at_multiples_and_can_go_on(
     assert resumed.is_done
     assert not resumed.collector.is_random
     # Any return of trained weights reaches this target.
-    assert in_process._drive(resumed, NoSignal(), lambda _: None) == "target_reached"
+    assert in_process._drive(resumed, StopByHand(), lambda _: None) == "target_reached"
     steps = [row.train_step for row in returns_file.read(returns)]
     assert steps == [0, 10, 20, 28, 28, 28]
     assert len(returns_file.read(tmp_path / "run" / run_dir.RANDOM_RETURNS)) == 1

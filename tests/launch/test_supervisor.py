@@ -19,8 +19,6 @@ from typing import Any, Callable
 import psutil
 import pytest
 
-from launch.children import Role
-from launch.supervisor import describe
 from tests.launch.a_run import CHECKOUT, options, stand_in
 from tests.reverb_server.waiting import wait_until
 
@@ -70,65 +68,6 @@ row = '{"role": "learner", "task": 0, "train_step": 42}'
 pathlib.Path("run", "metrics.jsonl").write_text(row + chr(10))
 time.sleep(0.8)
 """
-
-
-def flags_of(role: Role) -> dict[str, list[str]]:
-    """The values of each flag of a role; of one without a value, none."""
-    found: dict[str, list[str]] = {}
-    for argument in role.arguments:
-        name, _, value = argument.partition("=")
-        found.setdefault(name, []).append(value)
-    return found
-
-
-def test_every_role_is_there_once_and_the_server_first(tmp_path: Path) -> None:
-    """Actors as many as asked for, each with its number."""
-    roles = describe(options(tmp_path, num_actors=3), 8008)
-    assert [(role.name, role.module) for role in roles] == [
-        ("reverb_server", "reverb_server"),
-        ("learner", "learner"),
-        ("eval_job", "eval_job"),
-        ("actor-0", "actor"),
-        ("actor-1", "actor"),
-        ("actor-2", "actor"),
-    ]
-    assert [flags_of(role)["--task"] for role in roles[3:]] == [["0"], ["1"], ["2"]]
-
-
-def test_the_server_is_told_everything_and_the_others_where_it_is(
-    tmp_path: Path,
-) -> None:
-    """The rest they learn from the server; so no role can disagree with another."""
-    started_with = options(
-        tmp_path / "a b",
-        num_actors=4,
-        gin_file="/mine.gin",
-        gin_bindings=["Replay.batch_size = 16", "a.b = 'c=d'"],
-        seed=11,
-        resume=True,
-    )
-    server, *others = describe(started_with, 8123)
-    assert flags_of(server) == {
-        "--root_dir": [str(tmp_path / "a b")],
-        "--gin_file": ["/mine.gin"],
-        "--gin_bindings": ["Replay.batch_size = 16", "a.b = 'c=d'"],
-        "--seed": ["11"],
-        "--num_actors": ["4"],
-        "--port": ["8123"],
-        "--port_is_reserved": [""],
-        "--resume": ["True"],
-    }
-    for role in others:
-        told = flags_of(role)
-        assert told.pop("--server_address") == ["localhost:8123"]
-        assert set(told) <= {"--task"}
-
-
-def test_what_the_user_did_not_say_is_left_to_the_server(tmp_path: Path) -> None:
-    """It knows the defaults, or what a resumed run has."""
-    told = flags_of(describe(options(tmp_path), 8008)[0])
-    assert not {"--gin_file", "--seed", "--gin_bindings"} & set(told)
-    assert told["--resume"] == ["False"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -53,9 +53,11 @@ class Learning:
 
     def build(self) -> Trainer:
         """As the learner's process does; a second one is that of a resumed run."""
-        return builder.build(
+        trainer = builder.build(
             self.experiment, self.run.manifest, self.run.address, self.root_dir
         )
+        self.run.members.callback(trainer.close)
+        return trainer
 
     def fill(self, policy_train_step: int | None = None, steps: int = 200) -> None:
         """Collects; by the random policy, or by one that claims this train step."""

@@ -42,10 +42,10 @@ def test_it_ends_at_exactly_the_last_train_step(
 ) -> None:
     """However many are taken at a time; those before a resume count too."""
     before = publications(fed), checkpoints(fed)
-    cut = settings(steps_per_call=steps_per_call)
     begun_at = trainer.train_step
     for last in (begun_at + 7, begun_at + 20):
-        reached = train_lib.train(trainer, cut, last, lambda: True, lambda **_: None)
+        cut = settings(steps_per_call=steps_per_call, max_train_steps=last)
+        reached = train_lib.train(trainer, cut, lambda: True, lambda **_: None)
         assert reached == trainer.train_step == last
     assert (publications(fed), checkpoints(fed)) == before
 
@@ -54,10 +54,14 @@ def test_a_run_that_is_done_is_left_as_it_is(fed: Learning, trainer: Trainer) ->
     """Or the resume of a finished run would train it further."""
     run_until(trainer, trainer.train_step + 3)
     done = trainer.train_step
-    often = settings(publish_interval_s=ALWAYS, checkpoint_interval_s=ALWAYS)
     before = publications(fed), checkpoints(fed)
     for last in (done, done - 2):
-        assert train_lib.train(trainer, often, last, lambda: True, _fail) == done
+        often = settings(
+            publish_interval_s=ALWAYS,
+            checkpoint_interval_s=ALWAYS,
+            max_train_steps=last,
+        )
+        assert train_lib.train(trainer, often, lambda: True, _fail) == done
     assert trainer.train_step == done
     assert (publications(fed), checkpoints(fed)) == before
 
@@ -71,8 +75,7 @@ def test_it_ends_when_told_to(trainer: Trainer) -> None:
     begun_at = trainer.train_step
     reached = train_lib.train(
         trainer,
-        settings(),
-        begun_at + 1_000,
+        settings(max_train_steps=begun_at + 1_000),
         lambda: trainer.train_step < begun_at + 9,
         lambda **_: None,
     )
@@ -84,7 +87,7 @@ def test_it_ends_when_told_to_while_it_is_starved(learning: Learning) -> None:
     """There is nothing to train on, and nothing that would be waited for for ever."""
     answers = itertools.chain([True, True], itertools.repeat(False))
     reached = train_lib.train(
-        learning.build(), settings(), 100, lambda: next(answers), lambda **_: None
+        learning.build(), settings(), lambda: next(answers), lambda **_: None
     )
     assert reached == 0
 
@@ -100,7 +103,7 @@ def test_weights_are_published_again_and_again(fed: Learning, trainer: Trainer) 
         rounds += 1
         return rounds <= 6
 
-    reached = train_lib.train(trainer, often, 10**6, is_running, lambda **_: None)
+    reached = train_lib.train(trainer, often, is_running, lambda **_: None)
     assert publications(fed) == before + 6
     container = reverb_variable_container.ReverbVariableContainer(
         fed.run.address, [tables.VARIABLES]
@@ -119,7 +122,6 @@ def test_checkpoints_are_written_again_and_again(
     train_lib.train(
         trainer,
         often,
-        10**6,
         lambda: trainer.train_step < begun_at + 3,
         lambda **_: None,
     )
@@ -137,8 +139,7 @@ def test_figures_are_reported(
     reports: list[dict[str, Any]] = []
     train_lib.train(
         trainer,
-        settings(steps_per_call=2),
-        begun_at + 10,
+        settings(steps_per_call=2, max_train_steps=begun_at + 10),
         lambda: True,
         lambda **figures: reports.append(figures),
     )

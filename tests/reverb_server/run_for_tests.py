@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from pathlib import Path
 
@@ -28,7 +29,8 @@ class StopByHand(process.StopSignal):
         self._number = 0
 
     def set(self) -> None:
-        """Asks to stop."""
+        """Asks to stop, as SIGTERM would."""
+        self._number = signal.SIGTERM
         self._event.set()
 
 

@@ -106,7 +106,9 @@ def publish_and_pull(member: Member) -> Any:
         where, [tables.VARIABLES]
     )
     container.push(published, tables.VARIABLES)
-    assert WeightsPuller(where, weights, 3600).wait_for_first(member.role.is_running)
+    puller = WeightsPuller(where, weights, 3600)
+    assert puller.wait_for_first(member.role.is_running)
+    puller.close()
     for variable, value in zip(tf.nest.flatten(weights), tf.nest.flatten(published)):
         tf.debugging.assert_equal(variable, value)
     return published

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
@@ -96,6 +97,18 @@ def test_a_role_that_is_told_to_stop_is_not_running(
     stop.set()
     assert not joined.is_running()
     assert not joined.run_has_ended()
+
+
+def test_a_role_that_is_told_to_stop_before_it_has_joined_ends(
+    stop: StopByHand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the signal's code, as it would later; here pytest shall not end."""
+    monkeypatch.setattr(process, "end_process", sys.exit)
+    stop.set()
+    nobody = f"localhost:{portpicker.pick_unused_port()}"
+    with pytest.raises(SystemExit) as ended:
+        Membership(nobody, "actor", stop)
+    assert ended.value.code == 143
 
 
 def test_figures_are_sent_again_and_again(run: RunServer, join: Join) -> None:

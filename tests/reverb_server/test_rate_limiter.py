@@ -237,7 +237,7 @@ def test_actors_and_learner_go_on_and_keep_the_ratio(
         for _ in range(actors)
     ]
     batches_taken: list[None] = []
-    wanted = math.ceil(max(3_000, 3 * tolerance) / replay.batch_size)
+    wanted = math.ceil(max(3_000, 2 * tolerance) / replay.batch_size)
 
     def learn() -> None:
         dataset = replay_dataset(served.address, layout, replay.batch_size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import reverb
 import tensorflow as tf
 from tf_agents.agents.dqn import dqn_agent
 from tf_agents.networks import sequential
@@ -12,8 +13,13 @@ from tf_agents.trajectories import trajectory
 from experiment import networks
 from experiment.errors import ConfigurationError
 from experiment.settings import Replay
-from reverb_server.replay_layout import RANDOM_POLICY, Step, replay_layout
-from tests.reverb_server.conftest import Built
+from reverb_server.replay_layout import (
+    RANDOM_POLICY,
+    Step,
+    replay_layout,
+    require_signature,
+)
+from tests.reverb_server.conftest import Built, Serve
 
 
 @pytest.mark.parametrize("per_item", [1, 8])
@@ -56,6 +62,34 @@ def test_an_agent_of_sequences_of_any_length_is_refused(cartpole: Built) -> None
     )
     with pytest.raises(ConfigurationError, match="DqnAgent has no fixed"):
         replay_layout(agent, Replay())
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        {},
+        {"step": tf.TensorSpec([8, 2, 48], tf.uint8)},
+        {"steps": tf.TensorSpec([8, 3, 48], tf.uint8)},
+        {"steps": tf.TensorSpec([8, 2, 47], tf.uint8)},
+        {"steps": tf.TensorSpec([1, 2, 48], tf.uint8)},
+        {"steps": tf.TensorSpec([8, 2, 48], tf.int8)},
+    ],
+)
+def test_a_table_of_another_layout_is_refused(
+    cartpole: Built, signature: dict[str, tf.TensorSpec]
+) -> None:
+    """Before anything is written: Reverb takes whatever comes."""
+    layout = replay_layout(cartpole.agent, Replay())
+    with pytest.raises(ConfigurationError, match="the replay table holds") as raised:
+        require_signature(layout, signature)
+    assert str(layout.signature) in str(raised.value)
+
+
+def test_the_table_of_this_layout_is_taken(serve: Serve, cartpole: Built) -> None:
+    """As a server tells of it."""
+    layout = replay_layout(cartpole.agent, Replay())
+    table = reverb.Table.queue("x", 1, signature={"steps": layout.signature})
+    require_signature(layout, serve([table]).info("x").signature)
 
 
 def test_a_step_keeps_the_train_step_of_its_policy(cartpole: Built) -> None:

@@ -13,7 +13,6 @@ from experiment.errors import ConfigurationError
 from experiment.manifest import Manifest
 from reverb_server import run_tables, tables
 from tests.reverb_server.conftest import Built, Serve, Served
-from tests.reverb_server.waiting import wait_until
 
 MANIFEST = Manifest.new(
     gin_file="x.gin",
@@ -47,7 +46,7 @@ def test_every_client_reads_the_manifest(served: Served) -> None:
 def test_a_manifest_that_is_about_to_come_is_waited_for(served: Served) -> None:
     """The server answers a little earlier than it knows its run."""
     found: list[Manifest] = []
-    reader = threading.Thread(target=lambda: found.append(read(served)))
+    reader = threading.Thread(target=lambda: found.append(read(served)), daemon=True)
     reader.start()
     assert reader.is_alive()
     run_tables.publish_manifest(served.client, MANIFEST)
@@ -106,16 +105,13 @@ def test_variables_are_announced_as_what_they_are(
         tf.debugging.assert_equal(one, other)
 
 
-def test_the_end_is_waited_for(served: Served, cartpole: Built) -> None:
-    """Whoever reads it before it came."""
-    ends = []
-    reader = threading.Thread(
-        target=lambda: ends.append(run_tables.read_end(served.address)[0])
-    )
-    reader.start()
-    assert not ends
-    run_tables.announce_end(
-        served.address, run_tables.MAX_TRAIN_STEPS, tables.weights_of(*cartpole)
-    )
-    wait_until(lambda: ends == [run_tables.MAX_TRAIN_STEPS])
-    reader.join(timeout=20)
+def test_the_run_ends_once(served: Served, cartpole: Built) -> None:
+    """Who comes second does not change what the others have heard."""
+    weights = tables.weights_of(*cartpole)
+    later = tf.nest.map_structure(lambda variable: variable + 1, weights)
+    run_tables.announce_end(served.address, run_tables.TARGET_REACHED, weights)
+    run_tables.announce_end(served.address, run_tables.MAX_TRAIN_STEPS, later)
+    status, found = run_tables.read_end(served.address)
+    assert status == run_tables.TARGET_REACHED
+    for one, other in zip(tf.nest.flatten(found), tf.nest.flatten(weights)):
+        tf.debugging.assert_equal(one, other)

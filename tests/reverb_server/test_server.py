@@ -177,19 +177,31 @@ def test_a_server_that_was_left_alone_ends_after_the_end(
     """Once all have been quiet for some time; before the end it would not."""
     monkeypatch.setattr(server, "_QUIET_S", 0.0)
     sender.send({})
-    serve(run, rounds=5)
+    rounds: list[float] = []
+
+    def not_yet(seconds: float) -> bool:
+        rounds.append(seconds)
+        return len(rounds) > 5
+
+    run.serve(not_yet)
+    assert len(rounds) == 6
+    rounds.clear()
     run_tables.announce_end(
         run.address, run_tables.MAX_TRAIN_STEPS, tables.weights_of(*cartpole)
     )
-    rounds = []
-
-    def should_stop(seconds: float) -> bool:
-        rounds.append(seconds)
-        return len(rounds) > 100
-
-    run.serve(should_stop)
-    assert len(rounds) < 100
+    run.serve(not_yet)
+    assert len(rounds) <= 5
     assert len(metrics(tmp_path, "run")) == 1
+
+
+def test_two_servers_do_not_share_a_folder(run: RunServer, tmp_path: Path) -> None:
+    """Not before the first has stopped."""
+    experiment = definition.load_text(GIN_TEXT)
+    port = portpicker.pick_unused_port()
+    with pytest.raises(ConfigurationError, match="still going"):
+        RunServer(experiment, manifest(tmp_path), port)
+    run.stop()
+    RunServer(experiment, manifest(tmp_path), port).stop()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,117 @@
+"""experiment/run_start.py: a run that begins, and one that goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiment import definition, presets, run_dir, run_start
+from experiment.definition import Experiment
+from experiment.errors import ConfigurationError
+from experiment.manifest import DEFAULT_SEED, Manifest
+
+
+def start(root_dir: Path, **changes: Any) -> tuple[Experiment, Manifest]:
+    """Starts a run by the default preset, but for these changes."""
+    arguments: dict[str, Any] = {
+        "gin_file": None,
+        "gin_bindings": [],
+        "seed": None,
+        "num_actors": 2,
+        "resume": False,
+    }
+    return run_start.start_run(root_dir, **{**arguments, **changes})
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> Manifest:
+    """A run whose manifest is in the folder; its gin file is there no more."""
+    gin_file = tmp_path / "mine.gin"
+    gin_file.write_text("Replay.batch_size = 32\nTrain.steps_per_call = 5\n")
+    _, manifest = start(
+        tmp_path,
+        gin_file=str(gin_file),
+        gin_bindings=["Collect.envs_per_actor = 3"],
+        seed=9,
+    )
+    gin_file.unlink()
+    run_dir.write_text(tmp_path / run_dir.MANIFEST, manifest.to_json())
+    return manifest
+
+
+def test_without_flags_it_is_the_default_preset(tmp_path: Path) -> None:
+    """And the default seed."""
+    experiment, manifest = start(tmp_path)
+    assert manifest.gin_file == presets.DEFAULT_PRESET
+    assert (manifest.seed, manifest.resumed) == (DEFAULT_SEED, False)
+    assert (manifest.root_dir, manifest.num_actors) == (str(tmp_path), 2)
+    preset = definition.load_file(presets.PRESETS / presets.DEFAULT_PRESET)
+    assert experiment.train == preset.train
+    assert experiment.evaluation == preset.evaluation
+
+
+def test_the_manifest_has_the_text_of_what_is_built(earlier: Manifest) -> None:
+    """File and bindings, the latter winning; any role builds the same from it."""
+    assert (earlier.gin_file, earlier.seed) == ("mine.gin", 9)
+    experiment = definition.load_text(earlier.gin_text)
+    assert experiment.replay.batch_size == 32
+    assert experiment.train.steps_per_call == 5
+    assert experiment.collect.envs_per_actor == 3
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_a_seed_that_is_given_is_taken(tmp_path: Path, seed: int) -> None:
+    """Also 0, which is no absence."""
+    assert start(tmp_path, seed=seed)[1].seed == seed
+
+
+@pytest.mark.usefixtures("earlier")
+def test_a_resumed_run_keeps_its_preset_and_seed(tmp_path: Path) -> None:
+    """Without its gin file; the number of actors may be another."""
+    experiment, manifest = start(tmp_path, resume=True, num_actors=5)
+    assert (manifest.gin_file, manifest.seed, manifest.resumed) == ("mine.gin", 9, True)
+    assert manifest.num_actors == 5
+    assert experiment.replay.batch_size == 32
+    assert experiment.collect.envs_per_actor == 3
+
+
+@pytest.mark.usefixtures("earlier")
+def test_new_bindings_of_a_resumed_run_win_over_the_old(tmp_path: Path) -> None:
+    """And are in the manifest, so for all roles."""
+    experiment, manifest = start(
+        tmp_path,
+        resume=True,
+        gin_bindings=["Collect.envs_per_actor = 4", "Train.max_train_steps = 10"],
+    )
+    assert experiment.collect.envs_per_actor == 4
+    assert experiment.train.max_train_steps == 10
+    assert experiment.train.steps_per_call == 5
+    again = definition.load_text(manifest.gin_text)
+    assert again.collect == experiment.collect
+    assert again.train == experiment.train
+
+
+@pytest.mark.usefixtures("earlier")
+@pytest.mark.parametrize(
+    ("flag", "value"), [("gin_file", "dqn_cartpole.gin"), ("seed", 9), ("seed", 0)]
+)
+def test_what_a_resumed_run_has_cannot_be_given_anew(
+    tmp_path: Path, flag: str, value: Any
+) -> None:
+    """It would be ignored, or half of a run be another than the rest."""
+    with pytest.raises(ConfigurationError, match=f"--{flag}={value} cannot be given"):
+        start(tmp_path, resume=True, **{flag: value})
+
+
+def test_a_preset_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """By its flag."""
+    with pytest.raises(ConfigurationError, match=r"--gin_file is 'none\.gin'"):
+        start(tmp_path, gin_file="none.gin")
+
+
+def test_a_wrong_binding_is_refused(tmp_path: Path) -> None:
+    """As in the file."""
+    with pytest.raises(ConfigurationError, match="nope"):
+        start(tmp_path, gin_bindings=["Replay.nope = 1"])
