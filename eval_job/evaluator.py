@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from tf_agents.environments import batched_py_environment
+from tf_agents.environments import py_environment
 from tf_agents.policies import py_policy
 
 
 def evaluate(
-    environment: batched_py_environment.BatchedPyEnvironment,
+    environment: py_environment.PyEnvironment,
     policy: py_policy.PyPolicy,
     seed: np.random.SeedSequence,
 ) -> np.ndarray:
@@ -25,8 +25,7 @@ def evaluate(
       The undiscounted return of each episode, float64 [episodes].
     """
     episodes = environment.batch_size
-    for single, number in zip(environment.envs, seed.generate_state(episodes)):
-        single.seed(int(number))
+    environment.seed(int(seed.generate_state(1)[0]))
     time_step = environment.reset()
     state = policy.get_initial_state(episodes)
     returns = np.zeros(episodes)

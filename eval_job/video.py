@@ -7,7 +7,7 @@ from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
-from tf_agents.environments import batched_py_environment
+from tf_agents.environments import py_environment
 from tf_agents.policies import py_policy
 
 EPISODES = 5
@@ -16,7 +16,7 @@ FRAMES_PER_SECOND = 30
 
 def record(
     path: Path,
-    environment: batched_py_environment.BatchedPyEnvironment,
+    environment: py_environment.PyEnvironment,
     policy: py_policy.PyPolicy,
     episodes: int = EPISODES,
 ) -> int:
@@ -54,7 +54,7 @@ def record(
 
 
 def _frames(
-    environment: batched_py_environment.BatchedPyEnvironment,
+    environment: py_environment.PyEnvironment,
     policy: py_policy.PyPolicy,
     episodes: int,
 ) -> Iterator[np.ndarray]:
@@ -70,5 +70,5 @@ def _frames(
             yield _picture(environment)
 
 
-def _picture(environment: batched_py_environment.BatchedPyEnvironment) -> np.ndarray:
+def _picture(environment: py_environment.PyEnvironment) -> np.ndarray:
     return np.ascontiguousarray(environment.render()[0], np.uint8)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import difflib
 import os
-from typing import Callable
+from collections.abc import Sequence
+from typing import Any, Callable
 
 # Rendering needs no display, and the SDL library looks at these when imported.
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
@@ -20,9 +21,12 @@ from tf_agents.environments import (
     batched_py_environment,
     py_environment,
     suite_gym,
+    wrappers,
 )
+from tf_agents.specs import array_spec
 
 from experiment.errors import ConfigurationError, check_number
+from experiment.gym_batch import GymBatch
 
 EnvironmentFactory = Callable[[], py_environment.PyEnvironment]
 
@@ -58,7 +62,9 @@ def gym_environment(
         )
     try:
         spec = gym.spec(name)
-        environment = spec.make()
+        if max_episode_steps is None:
+            max_episode_steps = spec.max_episode_steps
+        return GymEnvironment(lambda: _without_time_limit(spec), max_episode_steps)
     except (gym.error.Error, ImportError, AttributeError) as error:
         known = [env.id for env in gym.envs.registry.all()]
         close = difflib.get_close_matches(name, known, n=3) or known[:3]
@@ -70,20 +76,87 @@ def gym_environment(
             f"gym_environment.name is {name!r}, which gym cannot make ({reason}); "
             f"{remedy}"
         ) from error
+
+
+def _without_time_limit(spec: Any) -> gym.Env:
+    """Makes the environment of a spec of gym's registry."""
+    environment = spec.make()
     while isinstance(environment, gym.wrappers.TimeLimit):
         environment = environment.env
-    if max_episode_steps is None:
-        max_episode_steps = spec.max_episode_steps
-    return suite_gym.wrap_env(environment, max_episode_steps=max_episode_steps)
+    return environment
+
+
+class GymEnvironment(wrappers.PyEnvironmentBaseWrapper):
+    """One gym environment through TF-Agents' suite_gym, or a whole batch at once."""
+
+    def __init__(
+        self, make: Callable[[], gym.Env], max_episode_steps: int | None
+    ) -> None:
+        """Makes the environment.
+
+        Args:
+          make: Makes the gym environment, without a time limit.
+          max_episode_steps: Time limit in steps; None or 0 is none.
+        """
+        self._make = make
+        self._max_episode_steps = max_episode_steps
+        super().__init__(
+            suite_gym.wrap_env(make(), max_episode_steps=max_episode_steps or 0)
+        )
+
+    def batch(self, count: int) -> py_environment.PyEnvironment:
+        """Makes `count` more of this environment, to be stepped together."""
+        specs = (self.observation_spec(), self.action_spec())
+        if not all(isinstance(spec, array_spec.ArraySpec) for spec in specs):
+            return EnvironmentBatch([self.copy() for _ in range(count)])
+        return GymBatch(
+            [self._make() for _ in range(count)],
+            self.time_step_spec(),
+            self.action_spec(),
+            self._max_episode_steps,
+        )
+
+    def copy(self) -> GymEnvironment:
+        """Another environment like this one."""
+        return GymEnvironment(self._make, self._max_episode_steps)
+
+
+class EnvironmentBatch(batched_py_environment.BatchedPyEnvironment):
+    """Any environments, stepped one after another.
+
+    They run in the calling thread: for quick environments, threads and processes cost
+    more than they win (openai/gym#3125).
+    """
+
+    def __init__(self, environments: Sequence[py_environment.PyEnvironment]) -> None:
+        """Takes unbatched environments."""
+        super().__init__(environments, multithreading=False)
+
+    def seed(self, seed: int) -> None:
+        """Gives each environment a seed of its own, derived from this one.
+
+        Raises:
+          ConfigurationError: It has no seed to be given.
+        """
+        numbers = np.random.SeedSequence(seed).generate_state(self.batch_size)
+        for environment, number in zip(self.envs, numbers):
+            try:
+                environment.seed(int(number))
+            except NotImplementedError as error:
+                raise ConfigurationError(
+                    f"{type(environment).__name__} has no method seed(seed), so the "
+                    "run's seed could not be honoured; add it, even if nothing is "
+                    "random."
+                ) from error
 
 
 def batched(
     factory: EnvironmentFactory, count: int, seed: np.random.SeedSequence
-) -> batched_py_environment.BatchedPyEnvironment:
+) -> py_environment.PyEnvironment:
     """Makes `count` environments that are stepped together, each with its own seed.
 
-    They run in the calling thread: for environments as quick as these, threads and
-    processes cost more than they win (openai/gym#3125).
+    An environment that can be stepped as a batch says so by a method `batch(count)`,
+    which returns a batched PyEnvironment; of any other, `count` are made.
 
     Args:
       factory: Makes one unbatched environment.
@@ -92,16 +165,15 @@ def batched(
 
     Returns:
       The batch; time steps have a leading dimension of `count`.
+
+    Raises:
+      ConfigurationError: The environment takes no seed.
     """
-    environments = [factory() for _ in range(count)]
-    for environment, number in zip(environments, seed.generate_state(count)):
-        try:
-            environment.seed(int(number))
-        except NotImplementedError as error:
-            raise ConfigurationError(
-                f"{type(environment).__name__} has no method seed(seed), so the run's "
-                "seed could not be honoured; add it, even if nothing is random."
-            ) from error
-    return batched_py_environment.BatchedPyEnvironment(
-        environments, multithreading=False
-    )
+    first = factory()
+    # Of the class itself: TF-Agents' wrappers pass on attributes of what they wrap.
+    if hasattr(type(first), "batch"):
+        batch = first.batch(count)
+    else:
+        batch = EnvironmentBatch([first, *(factory() for _ in range(count - 1))])
+    batch.seed(int(seed.generate_state(1)[0]))
+    return batch

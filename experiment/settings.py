@@ -29,7 +29,6 @@ class Replay:
       batch_size: Transitions in a training batch.
       transitions_per_item: Transitions that travel together as one Reverb item.
         More are faster; each transition stays equally likely to be sampled.
-      prefetch_batches: Batches kept ready in the learner.
     """
 
     max_size: int = 100_000
@@ -38,7 +37,6 @@ class Replay:
     samples_per_insert_tolerance: float | None = None
     batch_size: int = 64
     transitions_per_item: int = 8
-    prefetch_batches: int = 32
 
     def __post_init__(self) -> None:
         """Validates; raises `ConfigurationError`."""
@@ -47,7 +45,6 @@ class Replay:
             "min_size_to_sample",
             "batch_size",
             "transitions_per_item",
-            "prefetch_batches",
         ):
             check_number(
                 f"Replay.{name}", getattr(self, name), at_least=1, integer=True
@@ -104,7 +101,9 @@ class Train:
 
     Attributes:
       max_train_steps: Gradient steps after which the run ends.
-      steps_per_call: Most gradient steps taken inside one graph call.
+      steps_per_call: Gradient steps taken inside one call of the graph.
+      jit_compile: Whether XLA compiles the gradient steps; all operations of the agent
+        must be known to it.
       publish_interval_s: Seconds between two pushes of the weights.
       checkpoint_interval_s: Seconds between two checkpoints.
       summary_interval: Gradient steps between two loss summaries.
@@ -112,6 +111,7 @@ class Train:
 
     max_train_steps: int = 200_000
     steps_per_call: int = 32
+    jit_compile: bool = True
     publish_interval_s: float = 0.25
     checkpoint_interval_s: float = 60.0
     summary_interval: int = 200
@@ -120,6 +120,10 @@ class Train:
         """Validates; raises `ConfigurationError`."""
         for name in ("max_train_steps", "steps_per_call", "summary_interval"):
             check_number(f"Train.{name}", getattr(self, name), 1, integer=True)
+        if not isinstance(self.jit_compile, bool):
+            raise ConfigurationError(
+                f"Train.jit_compile is {self.jit_compile!r}; it must be True or False."
+            )
         for name in ("publish_interval_s", "checkpoint_interval_s"):
             check_number(f"Train.{name}", getattr(self, name), above=0)
 

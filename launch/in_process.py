@@ -137,7 +137,7 @@ class InProcessRun:
           TimeoutError: No batch came, although there are enough transitions.
         """
         deadline = time.monotonic() + _BATCH_TIMEOUT_S
-        while not self.trainer.run(max_steps=1):
+        while not self.trainer.run(steps=1):
             if time.monotonic() > deadline:
                 raise TimeoutError(
                     f"no batch came from the replay table in {_BATCH_TIMEOUT_S:.0f} s"

@@ -2,7 +2,7 @@
 
 A graph that waits inside `next(iterator)` for a starved replay table does not see a
 signal or the end of the run. So a thread of its own moves batches from the dataset to
-a queue, and the learner trains on as many as are ready.
+a queue, and the learner trains when enough of them are ready.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from tensorflow.python.eager import cancellation
 
 from experiment import process
 
-# Batches moved by one call of the graph; the call is not left in between.
-_BATCHES_PER_CALL = 1_000
+# Elements of the dataset moved by one call of the graph, which is left in between only
+# when the queue is closed.
+_ELEMENTS_PER_CALL = 1_000
 
 # Seconds: pause after a failure, and longest wait for the end of the thread.
 _RETRY_S = 1.0
@@ -26,29 +27,31 @@ _CLOSE_TIMEOUT_S = 5.0
 
 
 class BatchQueue:
-    """An iterator over batches, for use inside a graph, that knows its fill."""
+    """An iterator over stacks of batches, for use in a graph, that knows its fill."""
 
     def __init__(self, dataset: tf.data.Dataset, capacity: int) -> None:
         """Starts to fill the queue; `close` ends it.
 
         Args:
-          dataset: Endless; elements are nests of tensors of fixed shapes.
+          dataset: Endless; elements are stacks of batches: nests of tensors
+            [batches, ...] of fixed shapes.
           capacity: Batches kept ready at most.
         """
         self._spec = dataset.element_spec
         flat = tf.nest.flatten(self._spec)
         self._queue = tf.queue.FIFOQueue(
-            capacity, [spec.dtype for spec in flat], [spec.shape for spec in flat]
+            capacity, [spec.dtype for spec in flat], [spec.shape[1:] for spec in flat]
         )
-        self._capacity = capacity
+        # A variable, so that the graph is the same for any number.
+        self._wanted = tf.Variable(1, trainable=False)
         self._closed = threading.Event()
         self._cancellation = cancellation.CancellationManager()
         move = self._move(iter(dataset))
         self._thread = process.start_thread("batches", lambda: self._fill(move))
 
     def __next__(self) -> Any:
-        """Takes a batch; in a graph, and only if one is ready."""
-        tensors = self._queue.dequeue()
+        """Takes a stack of as many batches as `wait` was told last; in a graph."""
+        tensors = self._queue.dequeue_many(self._wanted)
         if not isinstance(tensors, (list, tuple)):
             tensors = [tensors]
         return tf.nest.pack_sequence_as(self._spec, tensors)
@@ -57,21 +60,23 @@ class BatchQueue:
         """How many batches can be taken without waiting."""
         return int(self._queue.size())
 
-    def wait(self, batches: int, timeout_s: float) -> int:
+    def wait(self, batches: int, timeout_s: float) -> bool:
         """Waits until so many batches are ready, or the time is over.
 
         Args:
-          batches: Batches wanted; the capacity if that is less.
+          batches: Batches wanted, at most the capacity; the next stack has so many.
           timeout_s: Seconds to wait at most.
 
         Returns:
-          How many are ready.
+          Whether they are ready.
         """
-        wanted = min(batches, self._capacity)
+        self._wanted.assign(batches)
         deadline = time.monotonic() + timeout_s
-        while (ready := self.ready()) < wanted and time.monotonic() < deadline:
+        while self.ready() < batches:
+            if time.monotonic() > deadline:
+                return False
             time.sleep(0.0005)
-        return ready
+        return True
 
     def close(self) -> None:
         """Ends the filling, even of a starved queue."""
@@ -84,8 +89,8 @@ class BatchQueue:
 
         @tf.function
         def move() -> None:
-            for _ in tf.range(_BATCHES_PER_CALL):
-                self._queue.enqueue(tf.nest.flatten(next(iterator)))
+            for _ in tf.range(_ELEMENTS_PER_CALL):
+                self._queue.enqueue_many(tf.nest.flatten(next(iterator)))
 
         return move.get_concrete_function()
 

@@ -13,6 +13,7 @@ from experiment import seeding
 from experiment.definition import Experiment
 from experiment.manifest import Manifest
 from learner.batch_queue import BatchQueue
+from learner.compiled_agent import CompiledAgent
 from learner.policy_export import PolicyExporter
 from learner.policy_lag import PolicyLag
 from learner.trainer import Trainer
@@ -53,10 +54,9 @@ def build_trainer(
     learner = tf_learner.Learner(
         str(root_dir),
         train_step,
-        agent,
+        CompiledAgent(agent, experiment.train.jit_compile),
         after_train_strategy_step_fn=lag,
         checkpoint_interval=_NEVER,
-        summary_interval=experiment.train.summary_interval,
     )
     replay = experiment.replay
     dataset = replay_dataset.replay_dataset(
@@ -65,8 +65,10 @@ def build_trainer(
     return Trainer(
         learner,
         agent,
-        BatchQueue(dataset, replay.prefetch_batches),
+        # While one call of the graph trains, the batches of the next come together.
+        BatchQueue(dataset, capacity=2 * experiment.train.steps_per_call),
         lag,
         reverb_variable_container.ReverbVariableContainer(address, [tables.VARIABLES]),
         PolicyExporter(agent, train_step, root_dir),
+        experiment.train.summary_interval,
     )

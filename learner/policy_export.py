@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class PolicyExporter:
         """
         policy = agent.policy
         greedy = isinstance(policy, greedy_policy.GreedyPolicy)
-        policies = {
+        self._policies = {
             tf_learner.GREEDY_POLICY_SAVED_MODEL_DIR: (
                 policy if greedy else greedy_policy.GreedyPolicy(policy)
             ),
@@ -40,9 +41,14 @@ class PolicyExporter:
             ),
         }
         self._folder = root_dir / tf_learner.POLICY_SAVED_MODEL_DIR
-        self._savers = {
-            name: policy_saver.PolicySaver(policy, train_step=train_step)
-            for name, policy in policies.items()
+        self._train_step = train_step
+
+    @functools.cached_property
+    def _savers(self) -> dict[str, policy_saver.PolicySaver]:
+        """Made at the first export: it takes seconds, and no start waits for it."""
+        return {
+            name: policy_saver.PolicySaver(policy, train_step=self._train_step)
+            for name, policy in self._policies.items()
         }
 
     def export(self) -> None:

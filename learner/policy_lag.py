@@ -23,13 +23,15 @@ class PolicyLag:
         self._count = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     def __call__(self, sample: tuple[Any, SampleInfo], loss_info: Any) -> None:
-        """Adds the lag of one batch; transitions of the random policy have none."""
+        """Adds the lag of N batches; the random policy's transitions have none."""
         del loss_info
         versions = sample[1].policy_train_step
-        known = tf.boolean_mask(versions, versions != RANDOM_POLICY)
-        trained = self._train_step - 1  # The gradient step is counted already.
-        self._sum.assign_add(tf.reduce_sum(trained - known))
-        self._count.assign_add(tf.size(known, tf.int64))
+        # The gradient steps are counted already.
+        steps = self._train_step - tf.range(tf.shape(versions, tf.int64)[0], 0, -1)
+        known = versions != RANDOM_POLICY
+        lags = tf.where(known, steps[:, tf.newaxis] - versions, 0)
+        self._sum.assign_add(tf.reduce_sum(lags))
+        self._count.assign_add(tf.math.count_nonzero(known))
 
     def take(self) -> float | None:
         """Mean lag in gradient steps since the last call; None if there is none."""

@@ -32,6 +32,7 @@ class Trainer:
         lag: PolicyLag,
         container: reverb_variable_container.ReverbVariableContainer,
         exporter: PolicyExporter,
+        summary_interval: int,
     ) -> None:
         """Takes the parts; see `builder.build`."""
         self._learner = learner
@@ -40,6 +41,7 @@ class Trainer:
         self._lag = lag
         self._container = container
         self._exporter = exporter
+        self._summary_interval = summary_interval
         self._loss: tf.Tensor | None = None
 
     @property
@@ -52,20 +54,23 @@ class Trainer:
         """What actors and eval job need of the agent."""
         return tables.weights_of(self._agent, self._learner.train_step)
 
-    def run(self, max_steps: int, wait_for: int = 1) -> int:
-        """Takes as many gradient steps as there are batches ready.
+    def run(self, steps: int) -> bool:
+        """Takes gradient steps in one call of the graph.
 
         Args:
-          max_steps: At most so many steps.
-          wait_for: Batches to wait for, for a moment, before starting.
+          steps: How many; at most `Train.steps_per_call`.
 
         Returns:
-          Steps taken; 0 if no batch came in time.
+          Whether they were taken; False if not enough batches came in time.
         """
-        steps = min(self._batches.wait(wait_for, _WAIT_S), max_steps)
-        if steps > 0:
-            self._loss = self._learner.run(steps, iterator=self._batches).loss
-        return max(steps, 0)
+        if not self._batches.wait(steps, _WAIT_S):
+            return False
+        before = self.train_step
+        self._loss = self._learner.run(iterator=self._batches).loss
+        if before // self._summary_interval < self.train_step // self._summary_interval:
+            with self._learner.train_summary_writer.as_default():
+                tf.summary.scalar("Losses/loss", self._loss, self.train_step)
+        return True
 
     def publish(self) -> None:
         """Pushes the weights to the variable container."""

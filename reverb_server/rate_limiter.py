@@ -11,10 +11,13 @@ import math
 import reverb
 
 from experiment.errors import ConfigurationError
-from experiment.settings import Collect, Replay
+from experiment.settings import Collect, Replay, Train
 
 # Items a sampling worker of the learner asks for at a time.
 MAX_IN_FLIGHT_ITEMS = 32
+
+# Batches that are unpacked at a time.
+STACK = 4
 
 
 def min_items_to_sample(replay: Replay, collect: Collect) -> int:
@@ -24,18 +27,20 @@ def min_items_to_sample(replay: Replay, collect: Collect) -> int:
 
 
 def smallest_tolerance(
-    replay: Replay, collect: Collect, num_actors: int, ratio: float
+    replay: Replay, collect: Collect, train: Train, num_actors: int, ratio: float
 ) -> int:
     """Smallest tolerance, in samples of transitions, that leaves both sides moving.
 
-    The learner holds samples that it has not yet used: in flight, prefetched, and one
-    batch in use. Actors insert in bursts, one transition of each environment. Were the
+    The learner holds samples that it has not yet used: in flight, being unpacked (one
+    stack done, one begun), ready for two calls of the graph, and in use by one.
+    Actors insert in bursts, one transition of each environment. Were the
     tolerance below the sum, one side could wait for the other although neither is
     ahead in truth. Reverb itself needs at least max(1, samples per insert) items.
 
     Args:
       replay: Settings of the table.
       collect: Settings of the actors.
+      train: Settings of the learner.
       num_actors: Actors of the run.
       ratio: Samples per insert.
 
@@ -44,7 +49,7 @@ def smallest_tolerance(
     """
     sampled_ahead = (
         MAX_IN_FLIGHT_ITEMS * replay.transitions_per_item
-        + (replay.prefetch_batches + 1) * replay.batch_size
+        + (2 * STACK + 3 * train.steps_per_call) * replay.batch_size
     )
     inserted_ahead = num_actors * max(
         collect.envs_per_actor, replay.transitions_per_item
@@ -53,7 +58,7 @@ def smallest_tolerance(
 
 
 def rate_limiter(
-    replay: Replay, collect: Collect, num_actors: int
+    replay: Replay, collect: Collect, train: Train, num_actors: int
 ) -> reverb.rate_limiters.RateLimiter:
     """Builds the limiter.
 
@@ -73,13 +78,13 @@ def rate_limiter(
     ratio = replay.samples_per_insert
     if ratio is None:
         return reverb.rate_limiters.MinSize(min_items)
-    smallest = smallest_tolerance(replay, collect, num_actors, ratio)
+    smallest = smallest_tolerance(replay, collect, train, num_actors, ratio)
     tolerance = replay.samples_per_insert_tolerance or smallest
     if tolerance < smallest:
         raise ConfigurationError(
             f"Replay.samples_per_insert_tolerance is {tolerance}; with these batches, "
-            f"prefetching and {num_actors} actors it must be >= {smallest}, or None to "
-            "have it computed."
+            f"this Train.steps_per_call and {num_actors} actors it must be >= "
+            f"{smallest}, or None to have it computed."
         )
     items = max(tolerance / replay.transitions_per_item, 1.0, ratio)
     return reverb.rate_limiters.SampleToInsertRatio(

@@ -8,7 +8,7 @@ import reverb
 import tensorflow as tf
 
 from reverb_server import tables
-from reverb_server.rate_limiter import MAX_IN_FLIGHT_ITEMS
+from reverb_server.rate_limiter import MAX_IN_FLIGHT_ITEMS, STACK
 from reverb_server.replay_layout import ReplayLayout, require_signature
 
 _CONNECT_TIMEOUT_S = 10
@@ -18,8 +18,8 @@ class SampleInfo(NamedTuple):
     """What is known of a sampled batch beside the experience.
 
     Attributes:
-      policy_train_step: int64 [B], the train step of the weights that chose the first
-        action of each window; `replay_layout.RANDOM_POLICY` if none did.
+      policy_train_step: int64 [N, B], the train step of the weights that chose the
+        first action of each window; `replay_layout.RANDOM_POLICY` if none did.
     """
 
     policy_train_step: tf.Tensor
@@ -28,11 +28,11 @@ class SampleInfo(NamedTuple):
 def replay_dataset(
     address: str, layout: ReplayLayout, batch_size: int
 ) -> tf.data.Dataset:
-    """Makes an endless dataset of batches.
+    """Makes an endless dataset of stacks of batches.
 
     The stock `ReverbReplayBuffer.as_dataset` interleaves many samplers of single
-    steps; one sampler of whole items, unpacked a batch at a time, feeds the learner
-    several times faster (docs/design.md).
+    steps; one sampler of whole items, unpacked some batches at a time, feeds the
+    learner many times faster (docs/performance.md).
 
     Args:
       address: host:port of the server.
@@ -40,7 +40,7 @@ def replay_dataset(
       batch_size: Transitions in a batch; a multiple of the transitions in an item.
 
     Returns:
-      Pairs of a Trajectory [B, T, ...] and a `SampleInfo`.
+      Pairs of a Trajectory [N, B, T, ...] and a `SampleInfo`, with N = `STACK`.
 
     Raises:
       ConfigurationError: The table's signature is not that of `layout`.
@@ -57,10 +57,10 @@ def replay_dataset(
     def unpack(sample: reverb.ReplaySample) -> tuple[object, SampleInfo]:
         rows = tf.reshape(
             sample.data["steps"],
-            [batch_size, layout.sequence_length, layout.codec.step_bytes],
+            [STACK, batch_size, layout.sequence_length, layout.codec.step_bytes],
         )
         steps = layout.codec.unpack(rows)
-        return steps.trajectory, SampleInfo(steps.policy_train_step[:, 0])
+        return steps.trajectory, SampleInfo(steps.policy_train_step[..., 0])
 
-    items = batch_size // layout.transitions_per_item
+    items = STACK * batch_size // layout.transitions_per_item
     return samples.batch(items, drop_remainder=True).map(unpack)

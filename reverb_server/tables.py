@@ -63,7 +63,7 @@ def make_tables(
             remover=reverb.selectors.Fifo(),
             max_size=replay.max_size // replay.transitions_per_item,
             rate_limiter=rate_limiter.rate_limiter(
-                replay, experiment.collect, num_actors
+                replay, experiment.collect, experiment.train, num_actors
             ),
             signature={"steps": replay_layout.replay_layout(agent, replay).signature},
         ),

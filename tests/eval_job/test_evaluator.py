@@ -50,14 +50,13 @@ def scripted(
     *first_episodes: Sequence[float],
 ) -> batched_py_environment.BatchedPyEnvironment:
     """Environments with these first episodes, and dear ones afterwards."""
-    return batched_py_environment.BatchedPyEnvironment(
+    return environments.EnvironmentBatch(
         [
             ScriptedEnvironment(
                 itertools.chain([rewards], itertools.repeat(AFTERWARDS))
             )
             for rewards in first_episodes
         ],
-        multithreading=False,
     )
 
 

@@ -132,11 +132,11 @@ def test_what_should_be_a_function_and_is_none_is_refused(binding: str) -> None:
 def test_bindings_win_over_the_file(tmp_path: Path) -> None:
     """The last one of several; the rest of the file holds."""
     path = tmp_path / "an experiment, isn't it.gin"
-    path.write_text("Replay.batch_size = 32\nReplay.prefetch_batches = 5\n")
+    path.write_text("Replay.batch_size = 32\nReplay.max_size = 5_000\n")
     experiment = definition.load_file(
         path, ["Replay.batch_size = 128", "Replay.batch_size = 256"]
     )
-    assert experiment.replay == Replay(batch_size=256, prefetch_batches=5)
+    assert experiment.replay == Replay(batch_size=256, max_size=5_000)
 
 
 def test_a_wrong_binding_is_refused(tmp_path: Path) -> None:

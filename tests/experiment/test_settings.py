@@ -15,7 +15,6 @@ COUNTS = [  # Whole numbers from 1.
     (Replay, "min_size_to_sample"),
     (Replay, "batch_size"),
     (Replay, "transitions_per_item"),
-    (Replay, "prefetch_batches"),
     (Collect, "envs_per_actor"),
     (Train, "max_train_steps"),
     (Train, "steps_per_call"),

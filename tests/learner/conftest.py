@@ -29,10 +29,10 @@ Replay.samples_per_insert = None
 Replay.min_size_to_sample = {BATCH_SIZE}
 Replay.batch_size = {BATCH_SIZE}
 Replay.transitions_per_item = 4
-Replay.prefetch_batches = 4
 Collect.envs_per_actor = 4
 Collect.initial_collect_steps = {BATCH_SIZE}
 Train.summary_interval = 5
+Train.steps_per_call = 4
 """
 
 
@@ -120,5 +120,5 @@ def run_until(trainer: Trainer, train_step: int) -> None:
     for _ in range(1_000):
         if trainer.train_step == train_step:
             return
-        trainer.run(train_step - trainer.train_step)
+        trainer.run(min(train_step - trainer.train_step, 4))
     pytest.fail(f"stuck at train step {trainer.train_step}")

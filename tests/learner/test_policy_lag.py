@@ -18,9 +18,9 @@ def train_step() -> tf.Variable:
     return tf.Variable(0, dtype=tf.int64)
 
 
-def trained_on(lag: PolicyLag, versions: Sequence[int]) -> None:
-    """What the learner does after a gradient step on such a batch, in its graph."""
-    info = SampleInfo(tf.constant(versions, tf.int64))
+def trained_on(lag: PolicyLag, *batches: Sequence[int]) -> None:
+    """What the learner does after gradient steps on such batches, in its graph."""
+    info = SampleInfo(tf.constant(batches, tf.int64))
     tf.function(lambda: lag((None, info), None))()
 
 
@@ -38,6 +38,16 @@ def test_the_lag_is_the_mean_over_all_transitions(train_step: tf.Variable) -> No
     trained_on(lag, [100, 101, 1])
     lags = [0, 10, 60, 1, 0, 100]
     assert lag.take() == pytest.approx(sum(lags) / 6, rel=1e-12)
+
+
+def test_each_batch_of_a_call_is_of_its_own_gradient_step(
+    train_step: tf.Variable,
+) -> None:
+    """In the order in which they were trained on."""
+    lag = PolicyLag(train_step)
+    train_step.assign(53)  # Three steps, for the gradients of 50, 51 and 52.
+    trained_on(lag, [50, 40], [RANDOM_POLICY, 51], [2, 12])
+    assert lag.take() == pytest.approx((0 + 10 + 0 + 50 + 40) / 5)
 
 
 def test_weights_of_step_0_have_a_lag_as_others_have(train_step: tf.Variable) -> None:

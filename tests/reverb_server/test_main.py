@@ -90,7 +90,8 @@ def write_and_sample(member: Member) -> None:
     writer = ReplayWriter(role.client, layout, 2, role.is_running)
     for steps in batches(rounds):
         writer(steps)
-    [steps, _] = next(iter(replay_dataset(role.address, layout, replay.batch_size)))
+    dataset = replay_dataset(role.address, layout, replay.batch_size)
+    [steps, _] = next(iter(dataset.unbatch()))
     arrays = tf.nest.map_structure(lambda column: column.numpy(), steps)
     for number in range(replay.batch_size):
         window = tf.nest.map_structure(lambda column, n=number: column[n], arrays)

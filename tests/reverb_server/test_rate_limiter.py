@@ -12,7 +12,7 @@ import reverb
 import tensorflow as tf
 
 from experiment.errors import ConfigurationError
-from experiment.settings import Collect, Replay
+from experiment.settings import Collect, Replay, Train
 from reverb_server import rate_limiter, tables
 from reverb_server.rate_limiter import smallest_tolerance
 from reverb_server.replay_dataset import replay_dataset
@@ -21,6 +21,9 @@ from reverb_server.replay_writer import ReplayWriter
 from tests.reverb_server.conftest import Built, Serve, Served
 from tests.reverb_server.episodes import batches, experience
 from tests.reverb_server.waiting import wait_until
+
+# Gradient steps in a call of the learner's graph.
+STEPS = 1
 
 
 def table(
@@ -32,7 +35,9 @@ def table(
         sampler=reverb.selectors.Uniform(),
         remover=reverb.selectors.Fifo(),
         max_size=replay.max_size // replay.transitions_per_item,
-        rate_limiter=rate_limiter.rate_limiter(replay, collect, num_actors),
+        rate_limiter=rate_limiter.rate_limiter(
+            replay, collect, Train(steps_per_call=STEPS), num_actors
+        ),
         signature=signature,
     )
 
@@ -78,27 +83,28 @@ def test_the_computed_tolerance_is_one_that_reverb_takes() -> None:
 
 
 def test_the_tolerance_covers_what_both_sides_hold() -> None:
-    """By hand: 32 items of 2 in flight, 5 batches of 10, and 3 actors' rounds."""
-    replay = Replay(batch_size=10, transitions_per_item=2, prefetch_batches=4)
+    """By hand: 32 items of 2, 2 stacks of 4 batches, 3 calls, and 3 actors' rounds."""
+    replay = Replay(batch_size=10, transitions_per_item=2)
+    train = Train(steps_per_call=7)
     for envs, round_of_actor in ((7, 7), (1, 2)):
         collect = Collect(envs_per_actor=envs)
-        expected = 64 + 50 + math.ceil(2.5 * 3 * round_of_actor)
-        assert smallest_tolerance(replay, collect, 3, ratio=2.5) == expected
+        expected = 64 + 80 + 210 + math.ceil(2.5 * 3 * round_of_actor)
+        assert smallest_tolerance(replay, collect, train, 3, ratio=2.5) == expected
 
 
 def test_a_tolerance_that_would_block_is_refused_with_the_smallest() -> None:
     """Which then is taken."""
     collect = Collect()
-    smallest = smallest_tolerance(Replay(), collect, 4, ratio=8.0)
+    smallest = smallest_tolerance(Replay(), collect, Train(), 4, ratio=8.0)
     replay = Replay(samples_per_insert_tolerance=smallest - 1)
     with pytest.raises(ConfigurationError) as raised:
-        rate_limiter.rate_limiter(replay, collect, 4)
+        rate_limiter.rate_limiter(replay, collect, Train(), 4)
     message = str(raised.value)
     assert f"samples_per_insert_tolerance is {smallest - 1};" in message
     assert f">= {smallest}," in message
     assert "4 actors" in message
     replay = Replay(samples_per_insert_tolerance=smallest)
-    rate_limiter.rate_limiter(replay, collect, 4)
+    rate_limiter.rate_limiter(replay, collect, Train(), 4)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +126,7 @@ def test_a_table_too_small_for_its_first_sample_is_refused(
         samples_per_insert=ratio,
     )
     with pytest.raises(ConfigurationError, match=r"Replay\.max_size is \d+") as raised:
-        rate_limiter.rate_limiter(replay, collect, 1)
+        rate_limiter.rate_limiter(replay, collect, Train(), 1)
     wanted = int(str(raised.value).split("waits for ")[1].split()[0])
     enough = Replay(
         max_size=wanted,
@@ -141,10 +147,9 @@ STRICT = Replay(
     max_size=1_000,
     min_size_to_sample=10,
     samples_per_insert=2,
-    samples_per_insert_tolerance=60,
+    samples_per_insert_tolerance=64,
     batch_size=1,
     transitions_per_item=1,
-    prefetch_batches=1,
 )
 ONE_ENV = Collect(envs_per_actor=1, initial_collect_steps=0)
 
@@ -174,15 +179,15 @@ def sample_until_blocked(served: Served) -> int:
 
 
 def test_both_sides_are_blocked_where_the_tolerance_ends(serve: Serve) -> None:
-    """Not before, not later; 2 * inserts - samples stays within 20 -+ 60."""
+    """Not before, not later; 2 * inserts - samples stays within 20 -+ 64."""
     served = serve([table(STRICT, ONE_ENV, 1, tf.TensorSpec([], tf.int64))])
-    writer = insert(served, 45)
-    wait_until(lambda: counts(served)[0] == 40)  # 2 * 40 = 20 + 60.
+    writer = insert(served, 47)
+    wait_until(lambda: counts(served)[0] == 42)  # 2 * 42 = 20 + 64.
     assert sample_until_blocked(served) > 0
     writer.join(timeout=20)
     assert not writer.is_alive()
     sample_until_blocked(served)
-    assert counts(served) == (45, 130)  # 2 * 45 - 130 = 20 - 60.
+    assert counts(served) == (47, 138)  # 2 * 47 - 138 = 20 - 64.
 
 
 def test_without_a_ratio_nobody_waits_for_the_other(serve: Serve) -> None:
@@ -204,10 +209,10 @@ def test_without_a_ratio_nobody_waits_for_the_other(serve: Serve) -> None:
 
 # Each side's burst is large beside the other's: where a deadlock would show.
 LIVELY = [
-    (Replay(samples_per_insert=1, batch_size=64, prefetch_batches=1), 1, 1),
+    (Replay(samples_per_insert=1, batch_size=64), 1, 1),
     (Replay(samples_per_insert=64, batch_size=8, transitions_per_item=1), 1, 1),
-    (Replay(samples_per_insert=0.2, batch_size=8, prefetch_batches=1), 16, 2),
-    (Replay(samples_per_insert=8, batch_size=256, prefetch_batches=4), 64, 3),
+    (Replay(samples_per_insert=0.2, batch_size=8), 16, 2),
+    (Replay(samples_per_insert=8, batch_size=256), 64, 3),
 ]
 
 
@@ -219,7 +224,9 @@ def test_actors_and_learner_go_on_and_keep_the_ratio(
     collect = Collect(envs_per_actor=envs, initial_collect_steps=0)
     ratio = settings.samples_per_insert
     assert ratio
-    tolerance = smallest_tolerance(settings, collect, actors, ratio)
+    tolerance = smallest_tolerance(
+        settings, collect, Train(steps_per_call=STEPS), actors, ratio
+    )
     replay = Replay(
         max_size=100_000,
         min_size_to_sample=1,
@@ -227,7 +234,6 @@ def test_actors_and_learner_go_on_and_keep_the_ratio(
         samples_per_insert_tolerance=tolerance,
         batch_size=settings.batch_size,
         transitions_per_item=settings.transitions_per_item,
-        prefetch_batches=settings.prefetch_batches,
     )
     layout = replay_layout(cartpole.agent, replay)
     served = serve([table(replay, collect, actors, {"steps": layout.signature})])
@@ -237,11 +243,11 @@ def test_actors_and_learner_go_on_and_keep_the_ratio(
         for _ in range(actors)
     ]
     batches_taken: list[None] = []
-    wanted = math.ceil(max(3_000, 2 * tolerance) / replay.batch_size)
+    wanted = math.ceil(max(3_000, 2 * tolerance) / replay.batch_size / STEPS)
 
     def learn() -> None:
         dataset = replay_dataset(served.address, layout, replay.batch_size)
-        for _ in dataset.prefetch(replay.prefetch_batches).take(wanted):
+        for _ in dataset.unbatch().prefetch(2 * STEPS).batch(STEPS).take(wanted):
             batches_taken.append(None)
 
     learner = threading.Thread(target=learn, daemon=True)
@@ -250,7 +256,7 @@ def test_actors_and_learner_go_on_and_keep_the_ratio(
     wait_until(lambda: len(batches_taken) == wanted)
     stop.set()
     inserted, sampled = counts(served)
-    assert sampled * replay.transitions_per_item >= wanted * replay.batch_size
+    assert sampled * replay.transitions_per_item >= wanted * STEPS * replay.batch_size
     allowed = tolerance / replay.transitions_per_item
     assert abs(ratio * (inserted - 1) - sampled) <= allowed + ratio
     for writer in writers:

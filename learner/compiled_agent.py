@@ -1,0 +1,75 @@
+"""Several gradient steps in one call of a compiled graph."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+from tf_agents.agents import tf_agent
+from tf_agents.specs import tensor_spec
+from tf_agents.typing import types
+
+
+class CompiledAgent(tf_agent.TFAgent):
+    """Trains another agent on many batches, one gradient step for each.
+
+    `train` takes experience of shape [K, B, T, ...] and takes K gradient steps of the
+    agent, in order. For small networks TensorFlow spends more time between operations
+    than in them; compiled by XLA, the loop over the K batches has none of that
+    (docs/performance.md).
+    """
+
+    def __init__(self, agent: tf_agent.TFAgent, jit_compile: bool) -> None:
+        """Wraps an agent.
+
+        Args:
+          agent: Takes the gradient steps.
+          jit_compile: Whether XLA compiles the loop; all the agent's operations must
+            be known to it.
+        """
+        batches_spec = tensor_spec.add_outer_dims_nest(
+            agent.training_data_spec, (agent.train_sequence_length,)
+        )
+        super().__init__(
+            agent.time_step_spec,
+            agent.action_spec,
+            agent.policy,
+            agent.collect_policy,
+            train_sequence_length=None,
+            training_data_spec=batches_spec,
+            train_step_counter=agent.train_step_counter,
+        )
+        self._agent = agent
+        # One trace for any number of batches of any size; XLA compiles each size anew.
+        any_number = tensor_spec.add_outer_dims_nest(batches_spec, (None, None))
+        self._take_steps = tf.function(
+            self._loop,
+            input_signature=[any_number],
+            autograph=False,
+            jit_compile=jit_compile,
+        )
+
+    def _initialize(self) -> None:
+        self._agent.initialize()
+
+    def _train(
+        self, experience: types.NestedTensor, weights: types.Tensor | None = None
+    ) -> tf_agent.LossInfo:
+        del weights
+        return tf_agent.LossInfo(self._take_steps(experience), ())
+
+    def _loop(self, experience: types.NestedTensor) -> tf.Tensor:
+        """Takes the steps; returns the mean loss."""
+        count = tf.shape(tf.nest.flatten(experience)[0])[0]
+
+        def take_step(number: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            batch = tf.nest.map_structure(lambda column: column[number], experience)
+            return number + 1, total + self._agent.train(batch).loss
+
+        # XLA knows no summaries.
+        with tf.summary.record_if(False):
+            _, total = tf.while_loop(
+                lambda number, _: number < count,
+                take_step,
+                (tf.constant(0), tf.constant(0.0)),
+                parallel_iterations=1,
+            )
+        return total / tf.cast(count, tf.float32)
