@@ -7,6 +7,12 @@ say how).
 
 from setuptools import setup
 
+# Steps whole batches of environments in C++.
+_ENVPOOL = ["envpool~=0.8.4"]
+
+# Prints the tables of `benchmarks/`.
+_BENCHMARKS = ["tabulate~=0.9"]
+
 setup(
     name="antiphon",
     version="0.1.0",
@@ -17,6 +23,7 @@ setup(
     python_requires=">=3.9,<3.12",
     packages=[
         "actor",
+        "benchmarks",
         "configs",
         "eval_job",
         "experiment",
@@ -26,7 +33,7 @@ setup(
     ],
     # `configs` holds no Python: it is named above so that a wheel puts the presets
     # where a checkout has them, beside the packages.
-    package_data={"configs": ["*.gin"]},
+    package_data={"benchmarks": ["*.gin"], "configs": ["*.gin"]},
     # The packages lie in the root itself. Saying so makes an editable install one
     # plain path entry, which type checkers and IDEs follow too.
     package_dir={"": "."},
@@ -46,7 +53,12 @@ setup(
         "tf-agents~=0.19.0",
     ],
     extras_require={
+        "benchmarks": _BENCHMARKS,
+        "envpool": _ENVPOOL,
         "test": [
+            *_BENCHMARKS,
+            *_ENVPOOL,
+            "hypothesis>=6",
             "import-linter",
             "mypy",
             "pytest",
@@ -54,6 +66,7 @@ setup(
             "pytest-timeout",
             "ruff",
             "types-psutil",
+            "types-tabulate",
         ],
     },
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from absl import flags
 
 from actor import builder
@@ -16,6 +18,10 @@ _TASK = flags.DEFINE_integer(
     "task", 0, "Number of this actor, from 0; each actor of a run has its own."
 )
 
+# Actors take what the learner and the server leave of the processors they share: more
+# experience than can be learned from is worth less (docs/performance.md).
+_NICENESS = 5
+
 
 def main() -> int:
     """Parses, joins, builds, collects."""
@@ -27,6 +33,7 @@ def main() -> int:
     experiment = definition.load_text(run.manifest.gin_text)
     collector, weights = builder.build(experiment, run, _TASK.value)
     envs = experiment.collect.envs_per_actor
+    os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
     collect_lib.collect(collector, weights, envs, run.is_running, run.report)
     run.leave()
     return stop.exit_code

@@ -48,5 +48,6 @@ def collect(
                 episodes=collector.episodes,
                 average_return=collector.average_return,
                 policy_train_step=weights.train_step,
+                waited_s=collector.waited_s,
             )
     return collector.env_steps

@@ -90,6 +90,11 @@ class Collector:
         """Over the last episodes, explored with the collect policy; None before any."""
         return float(self._returns.result()) if self.episodes else None
 
+    @property
+    def waited_s(self) -> float:
+        """Seconds spent waiting for the replay table so far."""
+        return self._writer.waited_s
+
     def run(self, max_steps: int) -> int:
         """Steps all environments together, at least once.
 

@@ -15,7 +15,12 @@ from tf_agents.train.utils import train_utils
 from tf_agents.trajectories import time_step as ts
 from tf_agents.typing import types
 
-from experiment import agents, environments, exploration
+from experiment import (
+    agents,
+    environments,
+    envpool_environment,  # noqa: F401  (known to gin by being imported)
+    exploration,
+)
 from experiment.errors import ConfigurationError
 from experiment.settings import Collect, Evaluation, Replay, Train
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import functools
 import os
 import signal
 import subprocess
@@ -19,6 +20,9 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 _RUN_MODULE = str(Path(__file__).with_name("run_module.py"))
 
+# Of processes that the first update does not need.
+_LATER_NICENESS = 5
+
 # Lines of a log that are shown if it does not say what was fatal.
 _LAST_LINES = 5
 
@@ -31,11 +35,14 @@ class Role:
       name: Also the name of its log.
       module: A package of this checkout.
       arguments: Its flags.
+      is_first: Whether it starts with the run; else once the server is up, giving way
+        to the first ones.
     """
 
     name: str
     module: str
     arguments: Sequence[str]
+    is_first: bool = True
 
 
 class Child:
@@ -67,7 +74,7 @@ class Child:
                 # Ctrl-C reaches the launcher only, which ends all in good order.
                 start_new_session=True,
                 # Safe: the only other thread of a launcher waits for signals.
-                preexec_fn=_in_child,  # noqa: PLW1509
+                preexec_fn=functools.partial(_in_child, role),  # noqa: PLW1509
             )
 
     @property
@@ -100,9 +107,11 @@ class Child:
         return "\n".join(["", *lines[-_LAST_LINES:]])
 
 
-def _in_child() -> None:
+def _in_child(role: Role) -> None:
     """Runs in the child before it becomes Python: it ends with its parent."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if not role.is_first:
+        os.setpriority(os.PRIO_PROCESS, 0, _LATER_NICENESS)
 
 
 def end_all(children: Sequence[Child], grace_s: float) -> None:

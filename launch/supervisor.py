@@ -25,7 +25,11 @@ _END_TIMEOUT_S = 300.0
 
 
 def describe(options: Options, port: int) -> list[Role]:
-    """The processes of a run, the server first."""
+    """The processes of a run, the server first.
+
+    Importing TensorFlow takes each of them seconds of a processor. So those that the
+    first update does not need start when the server is up (docs/performance.md).
+    """
     address = f"--server_address=localhost:{port}"
     server = [
         f"--root_dir={options.root_dir}",
@@ -42,9 +46,14 @@ def describe(options: Options, port: int) -> list[Role]:
     return [
         Role("reverb_server", "reverb_server", server),
         Role("learner", "learner", [address]),
-        Role("eval_job", "eval_job", [address]),
+        Role("eval_job", "eval_job", [address], is_first=False),
         *(
-            Role(f"actor-{task}", "actor", [address, f"--task={task}"])
+            Role(
+                f"actor-{task}",
+                "actor",
+                [address, f"--task={task}"],
+                is_first=task == 0,
+            )
             for task in range(options.num_actors)
         ),
     ]
@@ -69,6 +78,8 @@ class Supervisor:
         self._started_at = started_at
         self._say = say
         self._progress = Progress(options.root_dir / run_dir.METRICS)
+        self._manifest = options.root_dir / run_dir.MANIFEST
+        self._formerly_written_at = self._written_at()
         self._children: list[Child] = []
         self._failed: Child | None = None
         self._late: str | None = None
@@ -85,10 +96,8 @@ class Supervisor:
         """
         with tempfile.TemporaryDirectory(prefix="antiphon-") as temporary:
             try:
-                for role in self._roles:
-                    child = Child(role, self._logs_dir, Path(temporary))
-                    self._children.append(child)
-                self._watch(stop)
+                self._start(Path(temporary), is_first=True)
+                self._watch(stop, lambda: self._start(Path(temporary), is_first=False))
             finally:
                 self._end()
         return self._outcome(stop)
@@ -98,13 +107,25 @@ class Supervisor:
         for child in self._children:
             child.send(signal.SIGKILL)
 
-    def _watch(self, stop: StopSignal) -> None:
+    def _start(self, temporary: Path, is_first: bool) -> None:
+        for role in self._roles:
+            if role.is_first is is_first:
+                self._children.append(Child(role, self._logs_dir, temporary))
+
+    def _written_at(self) -> int | None:
+        """When the manifest was written, which a server does once it is up."""
+        return self._manifest.stat().st_mtime_ns if self._manifest.exists() else None
+
+    def _watch(self, stop: StopSignal, start_others: Callable[[], None]) -> None:
         """Returns when all but the server have finished, or something went wrong."""
         shown = Interval(_PROGRESS_S)
         ended_at: float | None = None
         while not stop.wait(_POLL_S):
+            is_up = self._written_at() != self._formerly_written_at
+            if is_up and len(self._children) < len(self._roles):
+                start_others()
             self._failed = next((c for c in self._children if c.exit_code), None)
-            self._finished = all(c.exit_code == 0 for c in self._children[1:])
+            self._finished = is_up and all(c.exit_code == 0 for c in self._children[1:])
             if self._failed or self._finished:
                 return
             self._progress.read()

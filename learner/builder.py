@@ -17,7 +17,7 @@ from learner.compiled_agent import CompiledAgent
 from learner.policy_export import PolicyExporter
 from learner.policy_lag import PolicyLag
 from learner.trainer import Trainer
-from reverb_server import replay_dataset, replay_layout, tables
+from reverb_server import rate_limiter, replay_dataset, replay_layout, tables
 
 # The Learner saves by train steps; here it is told when to, by time.
 _NEVER = 2**62
@@ -60,7 +60,10 @@ def build_trainer(
     )
     replay = experiment.replay
     dataset = replay_dataset.replay_dataset(
-        address, replay_layout.replay_layout(agent, replay), replay.batch_size
+        address,
+        replay_layout.replay_layout(agent, replay),
+        replay.batch_size,
+        rate_limiter.in_flight_items(replay, experiment.train),
     )
     return Trainer(
         learner,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 import tensorflow as tf
@@ -37,12 +38,18 @@ class Trainer:
         """Takes the parts; see `builder.build`."""
         self._learner = learner
         self._agent = agent
-        self._batches = batches
+        self.batches = batches
         self._lag = lag
         self._container = container
         self._exporter = exporter
         self._summary_interval = summary_interval
         self._loss: tf.Tensor | None = None
+        self._waited_s = 0.0
+
+    @property
+    def agent(self) -> tf_agent.TFAgent:
+        """The agent in training."""
+        return self._agent
 
     @property
     def train_step(self) -> int:
@@ -63,10 +70,13 @@ class Trainer:
         Returns:
           Whether they were taken; False if not enough batches came in time.
         """
-        if not self._batches.wait(steps, _WAIT_S):
+        start = time.monotonic()
+        is_ready = self.batches.wait(steps, _WAIT_S)
+        self._waited_s += time.monotonic() - start
+        if not is_ready:
             return False
         before = self.train_step
-        self._loss = self._learner.run(iterator=self._batches).loss
+        self._loss = self._learner.run(iterator=self.batches).loss
         if before // self._summary_interval < self.train_step // self._summary_interval:
             with self._learner.train_summary_writer.as_default():
                 tf.summary.scalar("Losses/loss", self._loss, self.train_step)
@@ -83,7 +93,7 @@ class Trainer:
 
     def close(self) -> None:
         """Ends the sampling; the trainer can still save and export."""
-        self._batches.close()
+        self.batches.close()
 
     def export(self) -> None:
         """Writes the policies as SavedModels."""
@@ -95,8 +105,9 @@ class Trainer:
         logging.info("took over the weights of train step %d", self.train_step)
 
     def figures(self) -> dict[str, Any]:
-        """Loss and policy lag since the last call, for the telemetry."""
+        """Loss, policy lag since the last call, seconds waited for batches so far."""
         return {
+            "waited_s": self._waited_s,
             "train_step": self.train_step,
             "loss": None if self._loss is None else float(self._loss),
             "policy_lag": self._lag.take(),

@@ -13,11 +13,18 @@ import reverb
 from experiment.errors import ConfigurationError
 from experiment.settings import Collect, Replay, Train
 
-# Items a sampling worker of the learner asks for at a time.
-MAX_IN_FLIGHT_ITEMS = 32
-
 # Batches that are unpacked at a time.
 STACK = 4
+
+
+def in_flight_items(replay: Replay, train: Train) -> int:
+    """Items that the learner asks for in advance: those of two calls of its graph.
+
+    With fewer it would wait for the server's answers, above all if the actors keep the
+    processors busy (docs/performance.md).
+    """
+    transitions = 2 * train.steps_per_call * replay.batch_size
+    return math.ceil(transitions / replay.transitions_per_item)
 
 
 def min_items_to_sample(replay: Replay, collect: Collect) -> int:
@@ -48,7 +55,7 @@ def smallest_tolerance(
       The tolerance, in samples.
     """
     sampled_ahead = (
-        MAX_IN_FLIGHT_ITEMS * replay.transitions_per_item
+        in_flight_items(replay, train) * replay.transitions_per_item
         + (2 * STACK + 3 * train.steps_per_call) * replay.batch_size
     )
     inserted_ahead = num_actors * max(

@@ -8,7 +8,7 @@ import reverb
 import tensorflow as tf
 
 from reverb_server import tables
-from reverb_server.rate_limiter import MAX_IN_FLIGHT_ITEMS, STACK
+from reverb_server.rate_limiter import STACK
 from reverb_server.replay_layout import ReplayLayout, require_signature
 
 _CONNECT_TIMEOUT_S = 10
@@ -26,7 +26,7 @@ class SampleInfo(NamedTuple):
 
 
 def replay_dataset(
-    address: str, layout: ReplayLayout, batch_size: int
+    address: str, layout: ReplayLayout, batch_size: int, in_flight_items: int = 32
 ) -> tf.data.Dataset:
     """Makes an endless dataset of stacks of batches.
 
@@ -38,6 +38,7 @@ def replay_dataset(
       address: host:port of the server.
       layout: Of the replay table.
       batch_size: Transitions in a batch; a multiple of the transitions in an item.
+      in_flight_items: Items asked for in advance.
 
     Returns:
       Pairs of a Trajectory [N, B, T, ...] and a `SampleInfo`, with N = `STACK`.
@@ -48,7 +49,7 @@ def replay_dataset(
     samples = reverb.TrajectoryDataset.from_table_signature(
         address,
         tables.REPLAY,
-        max_in_flight_samples_per_worker=MAX_IN_FLIGHT_ITEMS,
+        max_in_flight_samples_per_worker=in_flight_items,
         num_workers_per_iterator=1,
         get_signature_timeout_secs=_CONNECT_TIMEOUT_S,
     )

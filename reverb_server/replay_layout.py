@@ -30,10 +30,17 @@ class Step(NamedTuple):
 
 RANDOM_POLICY = -1
 
+# Above, the bytes cost more than the items (docs/performance.md).
+_LARGE_STEP_BYTES = 2_000
+
 
 @dataclasses.dataclass(frozen=True)
 class ReplayLayout:
     """Shape and content of an item: `transitions_per_item` windows of steps.
+
+    Items of one window share the steps in which windows overlap: each is stored once.
+    Items of several hold whole windows, which is faster; each step is stored as often
+    as it is in a window.
 
     Attributes:
       codec: Packs one `Step`.
@@ -47,12 +54,17 @@ class ReplayLayout:
 
     @property
     def signature(self) -> tf.TensorSpec:
-        """Of the table: uint8 [windows, steps, bytes]."""
+        """Of the table: uint8 [windows * steps, bytes]."""
         return tf.TensorSpec(
-            [self.transitions_per_item, self.sequence_length, self.codec.step_bytes],
+            [self.transitions_per_item * self.sequence_length, self.codec.step_bytes],
             tf.uint8,
             name="steps",
         )
+
+    @property
+    def shares_steps(self) -> bool:
+        """Whether items share steps."""
+        return self.transitions_per_item == 1
 
 
 def require_signature(layout: ReplayLayout, signature: Mapping[str, Any]) -> None:
@@ -79,7 +91,8 @@ def replay_layout(agent: tf_agent.TFAgent, settings: Replay) -> ReplayLayout:
     """Derives the layout from what the agent trains on.
 
     Raises:
-      ConfigurationError: The agent does not say how many steps it needs.
+      ConfigurationError: The agent does not say how many steps it needs, or large steps
+        would be stored several times.
     """
     if agent.train_sequence_length is None:
         raise ConfigurationError(
@@ -87,8 +100,16 @@ def replay_layout(agent: tf_agent.TFAgent, settings: Replay) -> ReplayLayout:
             "table cannot be laid out; use an agent with a fixed number of steps."
         )
     spec = Step(agent.collect_data_spec, tf.TensorSpec([], tf.int64))
-    return ReplayLayout(
+    layout = ReplayLayout(
         codec=StepCodec(spec),
         sequence_length=agent.train_sequence_length,
         transitions_per_item=settings.transitions_per_item,
     )
+    if layout.codec.step_bytes > _LARGE_STEP_BYTES and not layout.shares_steps:
+        raise ConfigurationError(
+            f"Replay.transitions_per_item is {settings.transitions_per_item}, but a "
+            f"step has {layout.codec.step_bytes:,} bytes, and each would be stored "
+            f"{layout.sequence_length} times; set Replay.transitions_per_item = 1, and "
+            "it is stored once."
+        )
+    return layout

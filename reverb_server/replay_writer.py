@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Callable
 
 import numpy as np
@@ -11,7 +12,8 @@ from tf_agents.trajectories import trajectory
 from reverb_server import tables
 from reverb_server.replay_layout import ReplayLayout, Step
 
-# Items on their way at most, and milliseconds between two looks whether to stop.
+# Items on their way at most, or one of each environment if that is more; and
+# milliseconds between two looks whether to stop.
 _MAX_UNSENT_ITEMS = 4
 _FLUSH_TIMEOUT_MS = 250
 
@@ -20,7 +22,8 @@ class ReplayWriter:
     """An observer for PyDriver: batches of steps in, items of the replay table out.
 
     A window of consecutive steps never crosses the border of an episode. Windows of
-    different environments are put together into items as they come.
+    different environments are put together into items as they come; if an item has one
+    window only, it refers to steps that other items refer to as well.
     """
 
     def __init__(
@@ -40,14 +43,20 @@ class ReplayWriter:
         """
         self._layout = layout
         self._is_running = is_running
-        self._writer = client.trajectory_writer(1, validate_items=False)
-        self._writer.configure(("steps",), num_keep_alive_refs=1, max_chunk_length=1)
         length, width = layout.sequence_length, layout.codec.step_bytes
-        self._recent = np.zeros((batch_size, length, width), np.uint8)
+        # A window that is shared consists of steps of the last `length` rounds.
+        kept = batch_size * length if layout.shares_steps else 1
+        self._writer = client.trajectory_writer(kept, validate_items=False)
+        self._writer.configure(("steps",), num_keep_alive_refs=kept, max_chunk_length=1)
+        self._max_unsent = max(
+            _MAX_UNSENT_ITEMS, batch_size // layout.transitions_per_item
+        )
         self._length = np.zeros(batch_size, np.int64)
+        self._recent = np.zeros((batch_size, length, width), np.uint8)
         self._pending = np.zeros((0, length, width), np.uint8)
         self.policy_train_step = 0
         self.transitions = 0
+        self.waited_s = 0.0
 
     def __call__(self, steps: trajectory.Trajectory) -> None:
         """Takes one step of each environment; waits if the limiter says so.
@@ -56,34 +65,52 @@ class ReplayWriter:
           steps: Arrays of shape [B, ...].
         """
         versions = np.full(len(self._length), self.policy_train_step, np.int64)
-        self._recent[:, :-1] = self._recent[:, 1:]
-        self._recent[:, -1] = self._layout.codec.pack(Step(steps, versions))
+        rows = self._layout.codec.pack(Step(steps, versions))
         self._length += 1
         complete = self._length >= self._layout.sequence_length
-        self._write(self._recent[complete])
+        write = self._write_shared if self._layout.shares_steps else self._write_whole
+        if items := write(rows, complete):
+            self.transitions += items * self._layout.transitions_per_item
+            self._wait_until_sent()
         self._length[steps.is_boundary()] = 0
 
-    def _write(self, windows: np.ndarray) -> None:
+    def _write_shared(self, rows: np.ndarray, complete: np.ndarray) -> int:
+        """Writes the steps, then one item for each window that they complete."""
+        for row in rows:
+            self._writer.append({"steps": row})
+        numbers, count = np.flatnonzero(complete), len(rows)
+        for number in numbers.tolist():
+            # Steps of one environment are as far apart as there are environments.
+            last = number - count
+            first = last - count * (self._layout.sequence_length - 1)
+            places = list(range(first, last + 1, count))
+            self._insert(self._writer.history["steps"][places])
+        return len(numbers)
+
+    def _write_whole(self, rows: np.ndarray, complete: np.ndarray) -> int:
         """Writes all full items; the rest of the windows waits for the next step."""
-        self._pending = np.concatenate([self._pending, windows])
+        self._recent[:, :-1] = self._recent[:, 1:]
+        self._recent[:, -1] = rows
+        self._pending = np.concatenate([self._pending, self._recent[complete]])
         size = self._layout.transitions_per_item
         items = len(self._pending) // size
         for number in range(items):
             item = self._pending[number * size : (number + 1) * size]
-            self._writer.append({"steps": item})
-            self._writer.create_item(
-                tables.REPLAY, 1.0, {"steps": self._writer.history["steps"][-1]}
-            )
-        if items:
-            self._pending = self._pending[items * size :]
-            self.transitions += items * size
-            self._wait_until_sent()
+            self._writer.append({"steps": item.reshape(-1, item.shape[-1])})
+            self._insert(self._writer.history["steps"][-1])
+        self._pending = self._pending[items * size :]
+        return items
+
+    def _insert(self, steps: object) -> None:
+        self._writer.create_item(tables.REPLAY, 1.0, {"steps": steps})
 
     def _wait_until_sent(self) -> None:
         """Bounds what is on its way: while the limiter blocks, nothing piles up."""
+        start = time.monotonic()
         while self._is_running():
             try:
-                self._writer.flush(_MAX_UNSENT_ITEMS, _FLUSH_TIMEOUT_MS)
+                self._writer.flush(self._max_unsent, _FLUSH_TIMEOUT_MS)
             except reverb.DeadlineExceededError:
                 continue
-            return
+            break
+        self.waited_s += time.monotonic() - start

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable
 
+import psutil
 import reverb
 from tf_agents.experimental.distributed import reverb_variable_container
 
@@ -107,6 +108,7 @@ class RunServer:
             "time": time.time(),
             "replay_size": replay.current_size * self._items,
             "replay_max_size": replay.max_size * self._items,
+            "memory_mb": round(psutil.Process().memory_info().rss / 2**20),
             "env_steps": inserted,
             "env_steps_per_s": self._rates["inserts"].update(inserted),
             "samples_per_s": self._rates["samples"].update(sampled),

@@ -54,15 +54,19 @@ class StepCodec:
           uint8 array [B, step_bytes].
 
         Raises:
-          ValueError: A shape is not as in the spec.
+          ValueError: A shape is not as in the spec, or the batches differ in length.
         """
         arrays = tf.nest.flatten(steps)
         rows = np.empty((len(arrays[0]), self.step_bytes), np.uint8)
         for array, (offset, size, dtype, shape) in zip(arrays, self._columns):
             column = np.ascontiguousarray(array, dtype.as_numpy_dtype)
-            if column.shape[1:] != shape:
-                raise ValueError(f"expected a batch of {shape}, got {column.shape}")
-            rows[:, offset : offset + size] = column.view(np.uint8).reshape(-1, size)
+            if column.shape != (len(rows), *shape):
+                raise ValueError(
+                    f"expected a batch of {shape}, got {column.shape}; the first "
+                    f"array is a batch of length {len(rows)}"
+                )
+            raw = column.view(np.uint8).reshape(len(rows), size)
+            rows[:, offset : offset + size] = raw
         return rows
 
     def unpack(self, rows: tf.Tensor) -> Any:

@@ -61,7 +61,8 @@ def versions_in(run: ServedRun, learner: Learner) -> set[int]:
     """The train steps of the policies in a large sample of the replay table."""
     wait_until(lambda: run.info(tables.REPLAY).current_size >= RANDOM_STEPS // 4)
     samples = run.server.client.sample(tables.REPLAY, 500, emit_timesteps=False)
-    packed = np.concatenate([sample.data[0] for sample in samples])
+    steps = np.concatenate([sample.data[0] for sample in samples])
+    packed = steps.reshape(-1, 2, steps.shape[-1])
     versions = learner.layout.codec.unpack_array(packed).policy_train_step[:, 0]
     return set(versions.tolist())
 
@@ -165,6 +166,7 @@ def test_figures_are_reported(
     )
     last = reports[-1]
     assert last.pop("env_steps_per_s") > 0
+    assert 0 < last.pop("waited_s") < 20
     assert last == {
         "env_steps": steps,
         "episodes": collector.episodes,

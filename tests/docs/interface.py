@@ -17,7 +17,14 @@ from typing import Any
 import gin
 from absl import flags
 
-PROCESSES = ("launch", "reverb_server", "actor", "learner", "eval_job")
+PROCESSES = (
+    "launch",
+    "reverb_server",
+    "actor",
+    "learner",
+    "eval_job",
+    "reverb_server.peek",
+)
 
 
 def flags_of(process: str) -> dict[str, Any]:
@@ -25,7 +32,7 @@ def flags_of(process: str) -> dict[str, Any]:
 
     Those of libraries do not count.
     """
-    main = f"{process}.__main__"
+    main = process if "." in process else f"{process}.__main__"
     before = set(flags.FLAGS)
     importlib.import_module(main)
     ours = {

@@ -38,6 +38,7 @@ supervisor.describe = lambda options, port: [Role(**role) for role in roles]
 options = Options(**{**options, "root_dir": Path(options["root_dir"])})
 supervised = supervisor.Supervisor(options, 8008, time.time(), print)
 stop = process.StopSignal(at_last=supervised.kill)
+(options.root_dir / "run.json").touch()  # As the server does once it is up.
 outcome = supervised.run(stop)
 print(json.dumps([outcome.status, outcome.exit_code, outcome.error]))
 """

@@ -45,7 +45,9 @@ def test_a_starved_trainer_takes_no_step_and_is_not_stuck(learning: Learning) ->
     assert not trainer.run(steps=3)
     assert time.monotonic() - begun < 20
     assert same(snapshot(trainer), before)
-    assert trainer.figures() == {"train_step": 0, "loss": None, "policy_lag": None}
+    figures = trainer.figures()
+    assert 0 < figures.pop("waited_s") < 20
+    assert figures == {"train_step": 0, "loss": None, "policy_lag": None}
     learning.fill(policy_train_step=None)
     run_until(trainer, 3)
     figures = trainer.figures()

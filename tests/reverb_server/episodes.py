@@ -110,5 +110,6 @@ def take(client: reverb.Client, layout: ReplayLayout, items: int) -> list[Step]:
     if not items:
         return []
     samples = client.sample(tables.REPLAY, items, emit_timesteps=False)
-    packed = np.concatenate([sample.data[0] for sample in samples])
+    steps = np.concatenate([sample.data[0] for sample in samples])
+    packed = steps.reshape(-1, layout.sequence_length, layout.codec.step_bytes)
     return [layout.codec.unpack_array(window) for window in packed]

@@ -83,12 +83,12 @@ def test_the_computed_tolerance_is_one_that_reverb_takes() -> None:
 
 
 def test_the_tolerance_covers_what_both_sides_hold() -> None:
-    """By hand: 32 items of 2, 2 stacks of 4 batches, 3 calls, and 3 actors' rounds."""
+    """By hand: 5 calls of 7 batches, 2 stacks of 4, and the rounds of 3 actors."""
     replay = Replay(batch_size=10, transitions_per_item=2)
     train = Train(steps_per_call=7)
     for envs, round_of_actor in ((7, 7), (1, 2)):
         collect = Collect(envs_per_actor=envs)
-        expected = 64 + 80 + 210 + math.ceil(2.5 * 3 * round_of_actor)
+        expected = 350 + 80 + math.ceil(2.5 * 3 * round_of_actor)
         assert smallest_tolerance(replay, collect, train, 3, ratio=2.5) == expected
 
 

@@ -28,7 +28,7 @@ def test_a_transition_of_dqn_is_two_steps(cartpole: Built, per_item: int) -> Non
     layout = replay_layout(cartpole.agent, Replay(transitions_per_item=per_item))
     assert layout.sequence_length == 2
     assert layout.codec.step_bytes == 6 * 4 + 4 * 4 + 8  # Action: int64.
-    assert layout.signature == tf.TensorSpec([per_item, 2, 48], tf.uint8, "steps")
+    assert layout.signature == tf.TensorSpec([per_item * 2, 48], tf.uint8, "steps")
 
 
 def test_an_agent_of_many_steps_gets_longer_windows(cartpole: Built) -> None:
@@ -44,7 +44,7 @@ def test_an_agent_of_many_steps_gets_longer_windows(cartpole: Built) -> None:
     )
     layout = replay_layout(agent, Replay())
     assert layout.sequence_length == 4
-    assert layout.signature.shape == [8, 4, 48]
+    assert layout.signature.shape == [8 * 4, 48]
 
 
 def test_an_agent_of_sequences_of_any_length_is_refused(cartpole: Built) -> None:
@@ -68,11 +68,11 @@ def test_an_agent_of_sequences_of_any_length_is_refused(cartpole: Built) -> None
     "signature",
     [
         {},
-        {"step": tf.TensorSpec([8, 2, 48], tf.uint8)},
-        {"steps": tf.TensorSpec([8, 3, 48], tf.uint8)},
-        {"steps": tf.TensorSpec([8, 2, 47], tf.uint8)},
-        {"steps": tf.TensorSpec([1, 2, 48], tf.uint8)},
-        {"steps": tf.TensorSpec([8, 2, 48], tf.int8)},
+        {"step": tf.TensorSpec([16, 48], tf.uint8)},
+        {"steps": tf.TensorSpec([24, 48], tf.uint8)},
+        {"steps": tf.TensorSpec([16, 47], tf.uint8)},
+        {"steps": tf.TensorSpec([2, 48], tf.uint8)},
+        {"steps": tf.TensorSpec([16, 48], tf.int8)},
     ],
 )
 def test_a_table_of_another_layout_is_refused(
@@ -110,3 +110,23 @@ def test_a_step_keeps_the_train_step_of_its_policy(cartpole: Built) -> None:
     unpacked = layout.codec.unpack_array(layout.codec.pack(steps))
     assert unpacked.policy_train_step.tolist() == [RANDOM_POLICY, 0, 2**40]
     assert RANDOM_POLICY < 0
+
+
+def test_large_steps_that_would_be_stored_again_and_again_are_refused() -> None:
+    """With the remedy; small ones may be."""
+    spec = trajectory.Trajectory(
+        *[tf.TensorSpec([], tf.int32)] * 4,
+        *[tf.TensorSpec([], tf.float32)] * 2,
+        tf.TensorSpec([84, 84, 1], tf.uint8),
+    )
+
+    class Frames:
+        """An agent that learns from frames."""
+
+        collect_data_spec = spec
+        train_sequence_length = 2
+
+    with pytest.raises(ConfigurationError, match="stored 2 times; set Replay") as error:
+        replay_layout(Frames(), Replay())
+    assert "7,088 bytes" in str(error.value)
+    assert replay_layout(Frames(), Replay(transitions_per_item=1)).shares_steps

@@ -1,0 +1,1 @@
+"""Measures the project, and TF-Agents' stock wiring beside it."""

@@ -1,0 +1,86 @@
+"""More actors: how many more environment steps, and who waited for whom.
+
+`python -m benchmarks.scaling` runs 1, 2, 4, … actors, on CartPole and on environments
+that wait 10 ms in each step without using the processor. CartPole is bounded by the
+machine's cores; environments that wait are not, until policies fill the cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from absl import flags
+
+from benchmarks import report
+from benchmarks.our_run import OurRun
+from benchmarks.stock_processes import Children
+from experiment import process
+from experiment.errors import EXIT_FINISHED
+
+ENVIRONMENTS = {
+    "CartPole": (),
+    "waiting 10 ms": (
+        "import benchmarks.waiting_environment",
+        "Experiment.environment = @WaitingEnvironment",
+        "WaitingEnvironment.step_s = 0.01",
+        "Collect.envs_per_actor = 8",
+        "Collect.initial_collect_steps = 200",
+        "Replay.min_size_to_sample = 200",
+        # Learning is not what is measured; it shall not take the actors' cores.
+        "Replay.samples_per_insert = 8",
+    ),
+}
+
+
+def measure(seconds: float, num_actors: int, bindings: Sequence[str]) -> dict[str, Any]:
+    """Runs so many actors until it is measured how fast they are.
+
+    Args:
+      seconds: To measure over, once all act and the learner trains.
+      num_actors: Actor processes.
+      bindings: What the environment is, in gin.
+
+    Returns:
+      Environment steps and updates per second, and who waited for the replay table.
+
+    Raises:
+      RuntimeError: The run failed.
+      TimeoutError: It did not come up in time.
+    """
+    with Children() as children:
+        run = OurRun(children, num_actors, bindings)
+        run.wait_until_warm()
+        figures = run.measure(seconds)
+        waiting = run.waiting()
+    return {
+        "actors": num_actors,
+        "env steps/s": round(figures.env_steps_per_s),
+        "updates/s": round(figures.updates_per_s),
+        "waited for the table": waiting,
+    }
+
+
+def main(seconds: float, actors: Sequence[int], json_path: str | None) -> int:
+    """Measures, and prints the table."""
+    told = report.Report("scaling", {"seconds": seconds, "actors": list(actors)})
+    for name, bindings in ENVIRONMENTS.items():
+        alone = 0.0
+        for count in actors:
+            row = measure(seconds, count, bindings)
+            per_actor = float(row["env steps/s"]) / count
+            alone = alone or per_actor
+            efficiency = per_actor / alone
+            told.rows.append({"environment": name, **row, "efficiency": efficiency})
+    told.show()
+    told.write(json_path)
+    return EXIT_FINISHED
+
+
+if __name__ == "__main__":
+    _SECONDS = flags.DEFINE_float("seconds", 8.0, "To measure each number over.")
+    _ACTORS = flags.DEFINE_list("actors", ["1", "2", "4", "8", "16"], "How many.")
+    _JSON = report.define_json("scaling")
+    process.run(
+        lambda: main(_SECONDS.value, [int(n) for n in _ACTORS.value], _JSON.value)
+    )
