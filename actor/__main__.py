@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import functools
 
 from absl import flags
 
@@ -18,13 +18,10 @@ _TASK = flags.DEFINE_integer(
     "task", 0, "Number of this actor, from 0; each actor of a run has its own."
 )
 
-# Actors take what the learner and the server leave of the processors they share: more
-# experience than can be learned from is worth less (docs/performance.md).
-_NICENESS = 5
-
 
 def main() -> int:
     """Parses, joins, builds, collects."""
+    process.give_way()
     stop = process.StopSignal()
     devices.use_one_cpu_thread()
     address = shared_flags.required(_SERVER_ADDRESS, "localhost:8008")
@@ -33,8 +30,8 @@ def main() -> int:
     experiment = definition.load_text(run.manifest.gin_text)
     collector, weights = builder.build(experiment, run, _TASK.value)
     envs = experiment.collect.envs_per_actor
-    os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
-    collect_lib.collect(collector, weights, envs, run.is_running, run.report)
+    missing = functools.partial(builder.missing_random_steps, experiment, run)
+    collect_lib.collect(collector, weights, envs, missing, run.is_running, run.report)
     run.leave()
     return stop.exit_code
 

@@ -51,3 +51,11 @@ def build(
         random_steps=0 if manifest.resumed else share,
     )
     return collector, weights
+
+
+def missing_random_steps(experiment: Experiment, run: Membership) -> int:
+    """How many of the run's initial random steps are not in the replay table yet."""
+    if run.manifest.resumed:
+        return 0
+    collected = run.inserted_items * experiment.replay.transitions_per_item
+    return max(0, experiment.collect.initial_collect_steps - collected)

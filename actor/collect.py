@@ -18,6 +18,7 @@ def collect(
     collector: Collector,
     weights: WeightsPuller,
     envs: int,
+    missing_random_steps: Callable[[], int],
     is_running: Callable[[], bool],
     report: Callable[..., None],
 ) -> int:
@@ -27,6 +28,7 @@ def collect(
       collector: Steps the environments.
       weights: Looked at between two runs of the collector.
       envs: Environments of the collector.
+      missing_random_steps: What the run still lacks of its initial random steps.
       is_running: Whether to go on.
       report: Takes figures for the telemetry.
 
@@ -34,10 +36,12 @@ def collect(
       Environment steps taken.
     """
     clock, rate = Interval(_REPORT_S), Rate()
-    while is_running() and collector.is_random:
-        collector.run(ROUNDS_PER_RUN * envs)
+    _run_random(collector, envs, is_running)
     if is_running():
         weights.wait_for_first(is_running)
+        # Those of actors that are late, or few that wait in writers for a full item.
+        collector.take_random_steps(missing_random_steps())
+        _run_random(collector, envs, is_running)
     while is_running():
         collector.run(ROUNDS_PER_RUN * envs)
         weights.take()
@@ -51,3 +55,10 @@ def collect(
                 waited_s=collector.waited_s,
             )
     return collector.env_steps
+
+
+def _run_random(
+    collector: Collector, envs: int, is_running: Callable[[], bool]
+) -> None:
+    while is_running() and collector.is_random:
+        collector.run(ROUNDS_PER_RUN * envs)

@@ -91,9 +91,18 @@ class Collector:
         return float(self._returns.result()) if self.episodes else None
 
     @property
+    def transitions(self) -> int:
+        """Transitions written to the replay table so far."""
+        return self._writer.transitions
+
+    @property
     def waited_s(self) -> float:
         """Seconds spent waiting for the replay table so far."""
         return self._writer.waited_s
+
+    def take_random_steps(self, steps: int) -> None:
+        """Makes the next steps the random policy's, so many in all environments."""
+        self._random_steps = self.env_steps + steps
 
     def run(self, max_steps: int) -> int:
         """Steps all environments together, at least once.
@@ -104,19 +113,23 @@ class Collector:
         Returns:
           The steps taken, in all environments.
         """
-        before = self.env_steps
-        if self.is_random:
+        before, was_random = self.env_steps, self.is_random
+        if was_random:
             self._writer.policy_train_step = RANDOM_POLICY
             max_steps = min(max_steps, self._random_steps - before)
         else:
             self._writer.policy_train_step = self._weights.train_step
         driver = py_driver.PyDriver(
             self._environment,
-            self._random_policy if self.is_random else self._policy,
+            self._random_policy if was_random else self._policy,
             observers=[self._writer, self._returns, self._episodes, self._env_steps],
             max_steps=max_steps,
         )
-        self._time_step, self._state = driver.run(self._time_step, self._state)
+        # The random policy has no state to be kept.
+        state = () if was_random else self._state
+        self._time_step, state = driver.run(self._time_step, state)
+        if not was_random:
+            self._state = state
         return self.env_steps - before
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 
@@ -23,8 +24,10 @@ from reverb_server.replay_layout import ReplayLayout, Step
 from reverb_server.replay_writer import ReplayWriter
 from reverb_server.step_codec import StepCodec
 
-# Environments that the writer writes for, and transitions in a sampled batch.
+# Environments that the writer writes for, rounds of theirs that differ (a chunk of
+# equal steps would be compressed away), and transitions in a sampled batch.
 _ENVS = 32
+_ROUNDS = 32
 _BATCH_SIZE = 64
 
 # Items asked for in advance: those of 64 batches, as the learner does by default.
@@ -86,12 +89,17 @@ def write(case: Case, port: int) -> None:
     layout = layout_of(case)
     client, _ = address_lib.connect(f"localhost:{port}", lambda: False)
     writer = ReplayWriter(client, layout, _ENVS, lambda: True)
+    rounds = itertools.cycle([_steps(case) for _ in range(_ROUNDS)])
+    while True:
+        writer(next(rounds))
+
+
+def _steps(case: Case) -> trajectory.Trajectory:
+    """Random steps of all environments, in episodes without an end."""
     sampled = tensor_spec.sample_spec_nest(steps_spec(case), outer_dims=(_ENVS,))
     steps = tf.nest.map_structure(lambda column: column.numpy(), sampled)
-    middle = np.ones(_ENVS, np.int32)  # Episodes without an end.
-    steps = steps._replace(step_type=middle, next_step_type=middle)
-    while True:
-        writer(steps)
+    middle = np.ones(_ENVS, np.int32)
+    return steps._replace(step_type=middle, next_step_type=middle)
 
 
 def sample(case: Case, port: int, seconds: float) -> None:

@@ -42,7 +42,7 @@ def measure(seconds: float, num_actors: int, bindings: Sequence[str]) -> dict[st
       bindings: What the environment is, in gin.
 
     Returns:
-      Environment steps and updates per second, and who waited for the replay table.
+      Environment steps per second, and who waited for the replay table.
 
     Raises:
       RuntimeError: The run failed.
@@ -56,7 +56,6 @@ def measure(seconds: float, num_actors: int, bindings: Sequence[str]) -> dict[st
     return {
         "actors": num_actors,
         "env steps/s": round(figures.env_steps_per_s),
-        "updates/s": round(figures.updates_per_s),
         "waited for the table": waiting,
     }
 

@@ -27,6 +27,20 @@ FATAL_MARK = "fatal: "
 GRACE_S = 10.0
 
 
+# Niceness of processes that the learner does not wait for.
+_NICENESS = 5
+
+
+def give_way() -> None:
+    """Lowers this process's priority, unless it is as low already.
+
+    Actors and the eval job take what the learner and the server leave of the processors
+    they share (docs/performance.md).
+    """
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    os.setpriority(os.PRIO_PROCESS, 0, max(own, _NICENESS))
+
+
 class StopSignal:
     """Turns SIGTERM and SIGINT into a flag, and into the end after a grace time.
 

@@ -13,15 +13,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiment.process import FATAL_MARK
+from experiment.process import FATAL_MARK, give_way
 
 _PR_SET_PDEATHSIG = 1  # From linux/prctl.h.
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 _RUN_MODULE = str(Path(__file__).with_name("run_module.py"))
-
-# Of processes that the first update does not need.
-_LATER_NICENESS = 5
 
 # Lines of a log that are shown if it does not say what was fatal.
 _LAST_LINES = 5
@@ -111,7 +108,7 @@ def _in_child(role: Role) -> None:
     """Runs in the child before it becomes Python: it ends with its parent."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if not role.is_first:
-        os.setpriority(os.PRIO_PROCESS, 0, _LATER_NICENESS)
+        give_way()
 
 
 def end_all(children: Sequence[Child], grace_s: float) -> None:

@@ -6,6 +6,7 @@ server, but one agent that all share: no weights travel, and the policy lag is 0
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import Callable
 
@@ -41,7 +42,7 @@ class InProcessRun:
           options: What the run is started with.
           is_running: Ends a wait for the rate limiter.
         """
-        self._experiment, run = run_start.start_run(
+        experiment, run = run_start.start_run(
             options.root_dir,
             gin_file=options.gin_file,
             gin_bindings=options.gin_bindings,
@@ -49,6 +50,9 @@ class InProcessRun:
             num_actors=options.num_actors,
             resume=options.resume,
         )
+        # Updates are taken one at a time, so no more is sampled ahead.
+        train = dataclasses.replace(experiment.train, steps_per_call=1)
+        self._experiment = dataclasses.replace(experiment, train=train)
         self._holder, port = port_lib.reserve(options.port)
         self.server = RunServer(self._experiment, run, port)
         seed = seeding.seed_role(run.seed, "in_process")
@@ -108,10 +112,10 @@ class InProcessRun:
 
         Without a wanted ratio of samples per insert, one update is due each turn.
         """
-        replay = self._experiment.replay
-        first = self.collector.env_steps < self._first_steps
-        taken = self.collector.run(max_steps=1)
-        if first:
+        replay, before = self._experiment.replay, self.collector.transitions
+        self.collector.run(max_steps=1)
+        taken = self.collector.transitions - before
+        if before < self._first_transitions:
             return
         ratio = replay.samples_per_insert
         self._updates_due += taken * ratio / replay.batch_size if ratio else 1
@@ -120,15 +124,11 @@ class InProcessRun:
             self._update()
 
     @property
-    def _first_steps(self) -> int:
-        """Environment steps before the first update.
-
-        A few more than the table needs: steps wait in the writer until they fill an
-        item, and an environment's first step makes no transition yet.
-        """
+    def _first_transitions(self) -> int:
+        """Transitions in the table before the first update."""
         replay, collect = self._experiment.replay, self._experiment.collect
         items = rate_limiter.min_items_to_sample(replay, collect)
-        return (items + 1) * replay.transitions_per_item + collect.envs_per_actor
+        return items * replay.transitions_per_item
 
     def _update(self) -> None:
         """Takes one gradient step.

@@ -25,6 +25,9 @@ _ELEMENTS_PER_CALL = 1_000
 _RETRY_S = 1.0
 _CLOSE_TIMEOUT_S = 5.0
 
+# Seconds between two looks whether batches are ready.
+_POLL_S = 0.002
+
 
 class BatchQueue:
     """An iterator over stacks of batches, for use in a graph, that knows its fill."""
@@ -75,7 +78,7 @@ class BatchQueue:
         while self.ready() < batches:
             if time.monotonic() > deadline:
                 return False
-            time.sleep(0.0005)
+            time.sleep(_POLL_S)
         return True
 
     def close(self) -> None:

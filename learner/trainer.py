@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from typing import Any
 
@@ -12,6 +13,7 @@ from tf_agents.experimental.distributed import reverb_variable_container
 from tf_agents.train import learner as tf_learner
 from tf_agents.typing import types
 
+from experiment.errors import ConfigurationError
 from learner.batch_queue import BatchQueue
 from learner.policy_export import PolicyExporter
 from learner.policy_lag import PolicyLag
@@ -69,6 +71,10 @@ class Trainer:
 
         Returns:
           Whether they were taken; False if not enough batches came in time.
+
+        Raises:
+          ConfigurationError: XLA does not know an operation of the agent.
+          FloatingPointError: The loss is not finite; XLA drops the agent's own check.
         """
         start = time.monotonic()
         is_ready = self.batches.wait(steps, _WAIT_S)
@@ -76,7 +82,21 @@ class Trainer:
         if not is_ready:
             return False
         before = self.train_step
-        self._loss = self._learner.run(iterator=self.batches).loss
+        try:
+            self._loss = self._learner.run(iterator=self.batches).loss
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+            if "XLA" in error.message:
+                raise ConfigurationError(
+                    "XLA cannot compile the agent's gradient steps; set "
+                    f"Train.jit_compile = False. ({error.message.splitlines()[0]})"
+                ) from error
+            raise
+        if not math.isfinite(self._loss):
+            raise FloatingPointError(
+                f"the loss is {float(self._loss)} at train step {self.train_step}: a "
+                "smaller learning rate, or dqn_agent.gradient_clipping, may help; look "
+                "for infinite rewards and observations too."
+            )
         if before // self._summary_interval < self.train_step // self._summary_interval:
             with self._learner.train_summary_writer.as_default():
                 tf.summary.scalar("Losses/loss", self._loss, self.train_step)
@@ -90,6 +110,7 @@ class Trainer:
         """Writes a checkpoint to resume from."""
         checkpoint_trigger = self._learner.triggers[-1]
         checkpoint_trigger(self._learner.train_step_numpy, force_trigger=True)
+        self._learner.train_summary_writer.flush()
 
     def close(self) -> None:
         """Ends the sampling; the trainer can still save and export."""
@@ -107,6 +128,7 @@ class Trainer:
     def figures(self) -> dict[str, Any]:
         """Loss, policy lag since the last call, seconds waited for batches so far."""
         return {
+            "time": time.time(),  # When the steps were counted, not sent.
             "waited_s": self._waited_s,
             "train_step": self.train_step,
             "loss": None if self._loss is None else float(self._loss),

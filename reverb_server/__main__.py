@@ -40,7 +40,7 @@ def main() -> int:
     seeding.seed_role(run.seed, "reverb_server")
     holder = None if _PORT_IS_RESERVED.value else port_lib.reserve(_PORT.value)[0]
     server = server_lib.RunServer(experiment, run, _PORT.value)
-    server.serve(stop.wait)
+    server.serve(stop.wait, is_supervised=_PORT_IS_RESERVED.value)
     server.stop()
     if holder:
         holder.close()

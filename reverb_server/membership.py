@@ -17,7 +17,7 @@ from reverb_server import run_tables, tables
 from reverb_server.telemetry import TelemetrySender
 
 # Seconds between two looks at the server, and between two telemetry rows.
-_POLL_S = 0.25
+_POLL_S = 0.5
 _TELEMETRY_S = 2.0
 
 # Seconds without an answer of the server after which a role gives up.

@@ -12,8 +12,9 @@ from tf_agents.trajectories import trajectory
 from reverb_server import tables
 from reverb_server.replay_layout import ReplayLayout, Step
 
-# Items on their way at most, or one of each environment if that is more; and
-# milliseconds between two looks whether to stop.
+# Items on their way at most: those of some rounds of the environments, or so many if
+# that is more; and milliseconds between two looks whether to stop.
+_MAX_UNSENT_ROUNDS = 4
 _MAX_UNSENT_ITEMS = 4
 _FLUSH_TIMEOUT_MS = 250
 
@@ -49,7 +50,8 @@ class ReplayWriter:
         self._writer = client.trajectory_writer(kept, validate_items=False)
         self._writer.configure(("steps",), num_keep_alive_refs=kept, max_chunk_length=1)
         self._max_unsent = max(
-            _MAX_UNSENT_ITEMS, batch_size // layout.transitions_per_item
+            _MAX_UNSENT_ITEMS,
+            _MAX_UNSENT_ROUNDS * batch_size // layout.transitions_per_item,
         )
         self._length = np.zeros(batch_size, np.int64)
         self._recent = np.zeros((batch_size, length, width), np.uint8)

@@ -61,17 +61,23 @@ class RunServer:
         run_tables.publish_manifest(self.client, manifest)
         logging.info("run %s is served at %s", manifest.run_id, self.address)
 
-    def serve(self, should_stop: Callable[[float], bool]) -> None:
+    def serve(
+        self, should_stop: Callable[[float], bool], is_supervised: bool = False
+    ) -> None:
         """Keeps the figures of all processes until told to stop, or all have gone.
 
         Args:
           should_stop: Waits as many seconds as it is given, then says whether to stop.
+          is_supervised: Whether somebody tells it to stop for sure; some may still be
+            about to join then.
         """
         last_heard = time.monotonic()
         while not should_stop(_POLL_S):
             if self._keep_new_rows():
                 last_heard = time.monotonic()
-            if self._end_is_kept and time.monotonic() - last_heard > _QUIET_S:
+            if is_supervised or not self._end_is_kept:
+                continue
+            if time.monotonic() - last_heard > _QUIET_S:
                 return
 
     def stop(self) -> None:

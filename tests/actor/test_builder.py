@@ -109,3 +109,21 @@ def test_a_table_of_another_experiment_is_refused(
     experiment = definition.load_text(CARTPOLE + "Replay.transitions_per_item = 2\n")
     with pytest.raises(ConfigurationError, match="the replay table holds"):
         builder.build(experiment, run.join("actor"), 0)
+
+
+def test_missing_random_steps_are_those_that_are_not_in_the_table(
+    serve_cartpole: ServeCartPole,
+) -> None:
+    """A resumed run misses none."""
+    experiment = definition.load_text(CARTPOLE)
+    wanted = experiment.collect.initial_collect_steps
+    run = serve_cartpole()
+    member = run.join("actor")
+    assert builder.missing_random_steps(experiment, member) == wanted
+    member._inserted_items = 3
+    left = wanted - 3 * experiment.replay.transitions_per_item
+    assert builder.missing_random_steps(experiment, member) == left
+    member._inserted_items = 10_000
+    assert builder.missing_random_steps(experiment, member) == 0
+    resumed = serve_cartpole(resumed=True).join("actor")
+    assert builder.missing_random_steps(experiment, resumed) == 0

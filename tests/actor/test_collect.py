@@ -35,6 +35,11 @@ def build(run: ServedRun) -> tuple[Collector, WeightsPuller]:
     return collector, weights
 
 
+def none() -> int:
+    """No random steps are missing."""
+    return 0
+
+
 class Learner:
     """Publishes weights that can be told apart: all are equal to their train step."""
 
@@ -78,7 +83,7 @@ def test_nothing_is_collected_after_the_end(serve_cartpole: ServeCartPole) -> No
     run = serve_cartpole()
     collector, weights = build(run)
     steps = collect_lib.collect(
-        collector, weights, ENVS, lambda: False, lambda **_: None
+        collector, weights, ENVS, none, lambda: False, lambda **_: None
     )
     assert steps == collector.env_steps == 0
 
@@ -87,7 +92,9 @@ def test_the_random_steps_need_no_weights(serve_cartpole: ServeCartPole) -> None
     """The learner may come up later; while it is waited for, nothing is collected."""
     run = serve_cartpole()
     collector, weights = build(run)
-    steps = collect_lib.collect(collector, weights, ENVS, times(8), lambda **_: None)
+    steps = collect_lib.collect(
+        collector, weights, ENVS, none, times(8), lambda **_: None
+    )
     assert steps == collector.env_steps == RANDOM_STEPS
     assert weights.train_step == -1
 
@@ -103,7 +110,9 @@ def test_it_stops_between_two_pieces(
     asked_for_random_steps = RANDOM_STEPS // PIECE + 1
     is_running = times(asked_for_random_steps + 1 + pieces)
     weights.wait_for(0, lambda: True, timeout_s=20)
-    steps = collect_lib.collect(collector, weights, ENVS, is_running, lambda **_: None)
+    steps = collect_lib.collect(
+        collector, weights, ENVS, none, is_running, lambda **_: None
+    )
     assert steps == collector.env_steps
     # A round in which an episode ends is a step more of the others.
     least = RANDOM_STEPS + pieces * PIECE
@@ -123,7 +132,7 @@ def test_the_collect_policy_never_acts_without_weights(
             learner.publish(3)
         return collector.env_steps < 2 * RANDOM_STEPS
 
-    collect_lib.collect(collector, weights, ENVS, is_running, lambda **_: None)
+    collect_lib.collect(collector, weights, ENVS, none, is_running, lambda **_: None)
     assert versions_in(run, learner) == {RANDOM_POLICY, 3}
 
 
@@ -141,7 +150,7 @@ def test_newer_weights_are_taken_while_it_runs(serve_cartpole: ServeCartPole) ->
             learner.publish(9)
         return 9 not in taken_at or collector.env_steps < taken_at[9] + 4 * PIECE
 
-    collect_lib.collect(collector, weights, ENVS, is_running, lambda **_: None)
+    collect_lib.collect(collector, weights, ENVS, none, is_running, lambda **_: None)
     assert list(taken_at) == [-1, 3, 9]
     assert versions_in(run, learner) == {RANDOM_POLICY, 3, 9}
     acting = collector._policy._policy.variables()
@@ -161,6 +170,7 @@ def test_figures_are_reported(
         collector,
         weights,
         ENVS,
+        none,
         lambda: collector.env_steps < 200,
         lambda **figures: reports.append(figures),
     )
@@ -176,3 +186,35 @@ def test_figures_are_reported(
     assert collector.episodes > 0
     counts = [report["env_steps"] for report in reports]
     assert counts == sorted(set(counts))
+
+
+def test_random_steps_that_others_have_not_taken_are_made_up_for(
+    serve_cartpole: ServeCartPole,
+) -> None:
+    """When there are weights: until then the others may still come."""
+    run = serve_cartpole()
+    learner = Learner(run)
+    learner.publish(3)
+    collector, weights = build(run)
+    asked: list[int] = []
+
+    def missing() -> int:
+        asked.append(collector.env_steps)
+        return 2 * RANDOM_STEPS
+
+    collect_lib.collect(
+        collector,
+        weights,
+        ENVS,
+        missing,
+        lambda: collector.env_steps < 4 * RANDOM_STEPS,
+        lambda **_: None,
+    )
+    assert asked == [RANDOM_STEPS]
+    wait_until(lambda: run.info(tables.REPLAY).current_size >= RANDOM_STEPS * 3 // 4)
+    samples = run.server.client.sample(tables.REPLAY, 2_000, emit_timesteps=False)
+    rows = np.concatenate([sample.data[0] for sample in samples])
+    packed = rows.reshape(-1, 2, rows.shape[-1])
+    versions = learner.layout.codec.unpack_array(packed).policy_train_step[:, 0]
+    share = np.mean(versions == RANDOM_POLICY)
+    assert 0.6 < share < 0.9  # 3 of 4.

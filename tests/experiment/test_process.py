@@ -249,3 +249,18 @@ process.start_thread("busy", threading.Event().wait)
 return 0
 """)
     assert ended(process) == (0, "done\n", "")
+
+
+@pytest.mark.parametrize(("inherited", "then"), [(0, 5), (3, 5), (10, 10)])
+def test_giving_way_never_asks_for_more(
+    inherited: int, then: int, start: Start
+) -> None:
+    """A user may have started everything at a lower priority; only root could raise."""
+    body = f"""
+        import os
+        os.setpriority(os.PRIO_PROCESS, 0, {inherited})
+        process.give_way()
+        print(os.getpriority(os.PRIO_PROCESS, 0))
+        return 0
+    """
+    assert ended(start(body)) == (0, f"{then}\n", "")

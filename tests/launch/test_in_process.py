@@ -35,7 +35,7 @@ BINDINGS = (
 
 # The table needs 4 items of 4, one more waits in the writer, and the first step of
 # each environment makes no transition.
-FIRST_STEPS = 16 + 4 + ENVS
+FIRST_TRANSITIONS = 16
 
 
 class Start(Protocol):
@@ -81,11 +81,11 @@ def test_updates_follow_the_environment_steps_exactly(start: Start) -> None:
     )
     counted = 0
     while not run.is_done:
-        before = run.collector.env_steps
+        before, steps = run.collector.transitions, run.collector.env_steps
         run.take_turn()
-        taken = run.collector.env_steps - before
-        assert 1 <= taken <= ENVS
-        counted += taken if before >= FIRST_STEPS else 0
+        assert 1 <= run.collector.env_steps - steps <= ENVS
+        taken = run.collector.transitions - before
+        counted += taken if before >= FIRST_TRANSITIONS else 0
         due = math.floor(ratio * counted / BATCH_SIZE)
         assert run.trainer.train_step == min(due, last)
     run.take_turn()
@@ -133,7 +133,7 @@ def test_a_run_without_a_ratio_is_judged_at_multiples_and_can_go_on(
         "Evaluation.interval_train_steps = 10",
         seed=9,
     )
-    while first.collector.env_steps < FIRST_STEPS:
+    while first.collector.transitions < FIRST_TRANSITIONS:
         first.take_turn()
     assert first.trainer.train_step == 0
     assert in_process._drive(first, StopByHand(), lambda _: None) == "max_train_steps"

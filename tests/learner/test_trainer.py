@@ -12,6 +12,8 @@ import tensorflow as tf
 from tf_agents.experimental.distributed import reverb_variable_container
 from tf_agents.typing import types
 
+from experiment.errors import ConfigurationError
+from learner.compiled_agent import CompiledAgent
 from learner.trainer import Trainer
 from reverb_server import tables
 from tests.learner.conftest import Learning, run_until
@@ -46,6 +48,7 @@ def test_a_starved_trainer_takes_no_step_and_is_not_stuck(learning: Learning) ->
     assert time.monotonic() - begun < 20
     assert same(snapshot(trainer), before)
     figures = trainer.figures()
+    assert abs(figures.pop("time") - time.time()) < 20
     assert 0 < figures.pop("waited_s") < 20
     assert figures == {"train_step": 0, "loss": None, "policy_lag": None}
     learning.fill(policy_train_step=None)
@@ -115,7 +118,7 @@ def test_losses_are_there_for_tensorboard(fed: Learning, trainer: Trainer) -> No
     begun_at = trainer.train_step
     for _ in range(4):
         assert trainer.run(steps=4)
-    trainer._learner.train_summary_writer.flush()
+    trainer.save()  # Writes what is not written yet: a process ends without.
     steps = {
         event.step
         for path in (fed.root_dir / "train").glob("events.out.tfevents.*")
@@ -127,3 +130,36 @@ def test_losses_are_there_for_tensorboard(fed: Learning, trainer: Trainer) -> No
     passed = {step for step in calls if (step - 4) // 5 < step // 5}
     assert len(passed) >= 3
     assert steps & set(calls) == passed
+
+
+def test_a_loss_that_is_no_number_ends_the_training(
+    learning: Learning,
+) -> None:
+    """XLA leaves out the agent's own check."""
+    trainer = learning.build()
+    learning.fill(policy_train_step=0)
+    for variable in trainer.agent.policy.variables():
+        variable.assign(np.full(variable.shape, np.nan))
+    with pytest.raises(FloatingPointError, match="the loss is nan at train step"):
+        run_until(trainer, 4)
+
+
+def test_operations_that_xla_does_not_know_are_answered_with_the_remedy(
+    learning: Learning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any agent may be brought along."""
+    trainer = learning.build()
+    learning.fill(policy_train_step=0)
+    inner = trainer.agent._train
+
+    def unknown(experience: types.NestedTensor, weights: types.Tensor) -> object:
+        number = tf.strings.to_number(tf.strings.as_string(tf.constant(0.0)))
+        info = inner(experience, weights)
+        return info._replace(loss=info.loss + number)
+
+    monkeypatch.setattr(trainer.agent, "_train_fn", unknown)
+    trainer._learner._agent._take_steps = CompiledAgent(
+        trainer.agent, jit_compile=True
+    )._take_steps
+    with pytest.raises(ConfigurationError, match=r"set Train\.jit_compile = False"):
+        run_until(trainer, 4)

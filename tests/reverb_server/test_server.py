@@ -189,6 +189,9 @@ def test_a_server_that_was_left_alone_ends_after_the_end(
     run_tables.announce_end(
         run.address, run_tables.MAX_TRAIN_STEPS, tables.weights_of(*cartpole)
     )
+    run.serve(not_yet, is_supervised=True)  # Somebody will tell it.
+    assert len(rounds) == 6
+    rounds.clear()
     run.serve(not_yet)
     assert len(rounds) <= 5
     assert len(metrics(tmp_path, "run")) == 1
