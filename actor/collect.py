@@ -60,5 +60,5 @@ def collect(
 def _run_random(
     collector: Collector, envs: int, is_running: Callable[[], bool]
 ) -> None:
-    while is_running() and collector.is_random:
+    while collector.is_random and is_running():
         collector.run(ROUNDS_PER_RUN * envs)

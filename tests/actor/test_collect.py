@@ -107,7 +107,7 @@ def test_it_stops_between_two_pieces(
     run = serve_cartpole()
     Learner(run).publish(0)
     collector, weights = build(run)
-    asked_for_random_steps = RANDOM_STEPS // PIECE + 1
+    asked_for_random_steps = RANDOM_STEPS // PIECE
     is_running = times(asked_for_random_steps + 1 + pieces)
     weights.wait_for(0, lambda: True, timeout_s=20)
     steps = collect_lib.collect(

@@ -257,10 +257,10 @@ def test_giving_way_never_asks_for_more(
 ) -> None:
     """A user may have started everything at a lower priority; only root could raise."""
     body = f"""
-        import os
-        os.setpriority(os.PRIO_PROCESS, 0, {inherited})
-        process.give_way()
-        print(os.getpriority(os.PRIO_PROCESS, 0))
-        return 0
-    """
+import os
+os.setpriority(os.PRIO_PROCESS, 0, {inherited})
+process.give_way()
+print(os.getpriority(os.PRIO_PROCESS, 0))
+return 0
+"""
     assert ended(start(body)) == (0, f"{then}\n", "")
