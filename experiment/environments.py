@@ -38,8 +38,8 @@ def gym_environment(
     """Makes one environment of gym's registry.
 
     `suite_gym.load` leaves gym's own TimeLimit inside its wrapper, and so reports
-    the time limit as a terminal state (discount 0). Here only TF-Agents' TimeLimit
-    is used: the last step of a cut-off episode keeps its discount.
+    the time limit as a terminal state (discount 0). Here gym's is taken off: the last
+    step of a cut-off episode keeps its discount.
 
     Args:
       name: The registered name, e.g. `CartPole-v1`.
