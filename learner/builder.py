@@ -6,7 +6,6 @@ from pathlib import Path
 
 import tensorflow as tf
 from tf_agents.agents import tf_agent
-from tf_agents.experimental.distributed import reverb_variable_container
 from tf_agents.train import learner as tf_learner
 
 from experiment import seeding
@@ -16,8 +15,9 @@ from learner.batch_queue import BatchQueue
 from learner.compiled_agent import CompiledAgent
 from learner.policy_export import PolicyExporter
 from learner.policy_lag import PolicyLag
+from learner.publisher import Publisher
 from learner.trainer import Trainer
-from reverb_server import rate_limiter, replay_dataset, replay_layout, tables
+from reverb_server import rate_limiter, replay_dataset, replay_layout
 
 # The Learner saves by train steps; here it is told when to, by time.
 _NEVER = 2**62
@@ -71,7 +71,7 @@ def build_trainer(
         # While one call of the graph trains, the batches of the next come together.
         BatchQueue(dataset, capacity=2 * experiment.train.steps_per_call),
         lag,
-        reverb_variable_container.ReverbVariableContainer(address, [tables.VARIABLES]),
+        Publisher(address),
         PolicyExporter(agent, train_step, root_dir),
         experiment.train.summary_interval,
     )

@@ -9,7 +9,6 @@ from typing import Any
 
 import tensorflow as tf
 from tf_agents.agents import tf_agent
-from tf_agents.experimental.distributed import reverb_variable_container
 from tf_agents.train import learner as tf_learner
 from tf_agents.typing import types
 
@@ -17,6 +16,7 @@ from experiment.errors import ConfigurationError
 from learner.batch_queue import BatchQueue
 from learner.policy_export import PolicyExporter
 from learner.policy_lag import PolicyLag
+from learner.publisher import Publisher
 from reverb_server import tables
 from reverb_server.weights import assign
 
@@ -33,7 +33,7 @@ class Trainer:
         agent: tf_agent.TFAgent,
         batches: BatchQueue,
         lag: PolicyLag,
-        container: reverb_variable_container.ReverbVariableContainer,
+        publisher: Publisher,
         exporter: PolicyExporter,
         summary_interval: int,
     ) -> None:
@@ -42,7 +42,7 @@ class Trainer:
         self._agent = agent
         self.batches = batches
         self._lag = lag
-        self._container = container
+        self.publisher = publisher
         self._exporter = exporter
         self._summary_interval = summary_interval
         self._loss: tf.Tensor | None = None
@@ -103,8 +103,8 @@ class Trainer:
         return True
 
     def publish(self) -> None:
-        """Pushes the weights to the variable container."""
-        self._container.push(self.weights, tables.VARIABLES)
+        """Lets the weights be pushed to the variable container, in the background."""
+        self.publisher.publish(self.weights)
 
     def save(self) -> None:
         """Writes a checkpoint to resume from."""

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tf_agents.experimental.distributed import reverb_variable_container
 
 from actor.collector import Collector
 from experiment import definition, environments
 from experiment.definition import Experiment
 from learner import builder
+from learner.publisher import Publisher
 from learner.trainer import Trainer
-from reverb_server import replay_layout, tables
+from reverb_server import replay_layout
 from reverb_server.replay_writer import ReplayWriter
 from tests.actor.served_run import ServedRun, serve
 
@@ -109,9 +109,7 @@ def _built(fed: Learning) -> Trainer:
 def trainer(fed: Learning, _built: Trainer) -> Trainer:
     """Of the run above; some test may have trained it before. It is dear to build."""
     # Seeding another learner in this process makes a Reverb client useless.
-    _built._container = reverb_variable_container.ReverbVariableContainer(
-        fed.run.address, [tables.VARIABLES]
-    )
+    _built.publisher = Publisher(fed.run.address)
     return _built
 
 

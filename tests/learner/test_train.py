@@ -103,11 +103,13 @@ def test_weights_are_published_again_and_again(fed: Learning, trainer: Trainer) 
 
     def is_running() -> bool:
         nonlocal rounds
+        assert trainer.publisher.wait_until_pushed(20)
         assert publications(fed) == before + rounds
         rounds += 1
         return rounds <= 6
 
     reached = train_lib.train(trainer, often, is_running, lambda **_: None)
+    assert trainer.publisher.wait_until_pushed(20)
     assert publications(fed) == before + 6
     container = reverb_variable_container.ReverbVariableContainer(
         fed.run.address, [tables.VARIABLES]

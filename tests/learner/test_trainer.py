@@ -28,6 +28,12 @@ def published(learning: Learning) -> types.NestedTensor:
     return container.pull(tables.VARIABLES)
 
 
+def publish(trainer: Trainer) -> None:
+    """Publishes the weights; they have gone when it returns."""
+    trainer.publish()
+    assert trainer.publisher.wait_until_pushed(20)
+
+
 def snapshot(trainer: Trainer) -> list[np.ndarray]:
     """The values of the weights that travel, the train step last."""
     return [variable.numpy() for variable in tf.nest.flatten(trainer.weights)]
@@ -76,12 +82,12 @@ def test_the_weights_are_published_with_their_train_step(
 ) -> None:
     """Whoever pulls gets those of the last time."""
     begun_at = trainer.train_step
-    trainer.publish()
+    publish(trainer)
     first = tf.nest.flatten(published(fed))
     assert int(first[-1]) == begun_at
     run_until(trainer, begun_at + 7)
     assert same(tf.nest.flatten(published(fed)), first)
-    trainer.publish()
+    publish(trainer)
     row = published(fed)
     assert int(row[reverb_variable_container.TRAIN_STEP_KEY]) == begun_at + 7
     assert same(tf.nest.flatten(row), snapshot(trainer))
@@ -93,13 +99,13 @@ def test_adopted_weights_replace_those_of_the_policy(
 ) -> None:
     """The train step too; what is published afterwards has them."""
     begun_at = trainer.train_step
-    trainer.publish()
+    publish(trainer)
     earlier = published(fed)
     run_until(trainer, begun_at + 5)
     trainer.adopt(earlier)
     assert trainer.train_step == begun_at
     assert same(snapshot(trainer), tf.nest.flatten(earlier))
-    trainer.publish()
+    publish(trainer)
     assert same(tf.nest.flatten(published(fed)), tf.nest.flatten(earlier))
 
 
