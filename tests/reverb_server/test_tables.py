@@ -61,7 +61,7 @@ def test_the_replay_table_holds_whole_items_and_drops_the_oldest(
     width = served.info(tables.REPLAY).signature["steps"].shape[-1]
     with served.client.trajectory_writer(1) as writer:
         for number in range(9):
-            writer.append({"steps": np.full([8, 2, width], number, np.uint8)})
+            writer.append({"steps": np.full([16, width], number, np.uint8)})
             writer.create_item(
                 tables.REPLAY, 1.0, {"steps": writer.history["steps"][-1]}
             )
