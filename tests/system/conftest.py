@@ -102,14 +102,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def launch(start: Start) -> Start:
-    """Starts `launch/local.sh` with flags."""
-    script = str(CHECKOUT / "launch" / "local.sh")
-    return lambda *flags: start(script, *flags)
-
-
-@pytest.fixture
 def role(start: Start) -> Start:
     """Starts one role by hand."""
     script = str(CHECKOUT / "launch" / "run_module.py")
     return lambda *arguments: start(sys.executable, script, *arguments)
+
+
+@pytest.fixture
+def launch(role: Start) -> Start:
+    """Starts the launcher with flags, as `launch/local.sh` does after the set-up."""
+    return lambda *flags: role("launch", *flags)
