@@ -36,7 +36,7 @@ def build(
     weights = WeightsPuller(
         run.address, tables.weights_of(agent, train_step), settings.pull_interval_s
     )
-    collected = run.inserted_items * layout.transitions_per_item
+    collected = run.env_steps(layout.transitions_per_item)
     share = random_share(
         settings.initial_collect_steps, collected, task, manifest.num_actors
     )
@@ -57,5 +57,5 @@ def missing_random_steps(experiment: Experiment, run: Membership) -> int:
     """How many of the run's initial random steps are not in the replay table yet."""
     if run.manifest.resumed:
         return 0
-    collected = run.inserted_items * experiment.replay.transitions_per_item
+    collected = run.env_steps(experiment.replay.transitions_per_item)
     return max(0, experiment.collect.initial_collect_steps - collected)

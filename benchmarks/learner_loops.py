@@ -70,11 +70,12 @@ def main(address: str, seconds: float, rounds: int) -> int:
     run = membership.Membership(address, "learner", stop)
     experiment = definition.load_text(run.manifest.gin_text)
     with tempfile.TemporaryDirectory() as folder:
-        trainer = builder.build(experiment, run.manifest, address, Path(folder))
+        trainer = builder.build(experiment, run, Path(folder))
         trainer.publish()
-        while run.inserted_items < _ITEMS and run.is_running():
+        per_item = experiment.replay.transitions_per_item
+        while run.env_steps(per_item) < _ITEMS * per_item and run.is_running():
             time.sleep(0.1)
-        print(json.dumps({"items": run.inserted_items}), flush=True)
+        print(json.dumps({"env_steps": run.env_steps(per_item)}), flush=True)
         trainer.run(_STEPS)
         stack, _ = next(trainer.batches)
         batch = tf.nest.map_structure(lambda column: column[0], stack)

@@ -28,11 +28,10 @@ from absl import flags
 
 from benchmarks.report import Report, define_json
 from experiment import flags as shared_flags
-from experiment import process, run_dir
+from experiment import process, run_dir, run_status
 from experiment.errors import EXIT_CONFIGURATION, EXIT_FINISHED, ConfigurationError
 
 OURS, SB3 = "antiphon", "sb3"
-_TARGET_REACHED = "target_reached"  # As in result.json.
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 _SB3_VENV = _CHECKOUT / ".venv-sb3"
@@ -193,7 +192,7 @@ def measure_sb3(
     ending = runner.run(command, deadline_s)
     done = ending.exit_code == EXIT_FINISHED
     result = json.loads(ending.output[-1]) if done else {}
-    status = _TARGET_REACHED if result.get("solved") else "gave up"
+    status = run_status.TARGET_REACHED if result.get("solved") else "gave up"
     steps = {"train_step": result.pop("updates", None), **result}
     return steps | _row(SB3, seed, ending, status, result.get("seconds"))
 
@@ -201,7 +200,7 @@ def measure_sb3(
 def _row(
     side: str, seed: int, ending: Ending, status: str, time_s: float | None
 ) -> dict[str, Any]:
-    solved = status == _TARGET_REACHED and time_s is not None
+    solved = status == run_status.TARGET_REACHED and time_s is not None
     if not solved and ending.exit_code is None:
         status = f"not in {ending.wall_time_s:.0f} s"
     elif ending.exit_code:

@@ -37,7 +37,7 @@ def build(
         settings,
         run.manifest,
         root_dir,
-        env_steps=lambda: run.inserted_items * items,
+        env_steps=lambda: run.env_steps(items),
         seed=seed,
     )
     return judge, tables.weights_of(agent, train_step)

@@ -9,7 +9,7 @@ from tf_agents.experimental.distributed import reverb_variable_container
 from tf_agents.typing import types
 
 from eval_job.judge import Judge
-from reverb_server import run_tables
+from experiment import run_status
 from reverb_server.membership import Membership
 from reverb_server.weights import WeightsPuller, assign
 
@@ -68,8 +68,7 @@ def finish_run(
       variables: Those judged last; they get the final weights.
       last_judged: Train step of the weights judged last; not judged again.
     """
-    run_tables.announce_end(run.address, run_tables.TARGET_REACHED, variables)
-    _, weights = run_tables.read_end(run.address)
+    _, weights = run.end(run_status.TARGET_REACHED, variables)
     assign(variables, weights)
     train_step = int(weights[reverb_variable_container.TRAIN_STEP_KEY])
     if train_step != last_judged:

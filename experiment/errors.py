@@ -8,10 +8,23 @@ import math
 EXIT_FINISHED = 0
 EXIT_FAILED = 1
 EXIT_CONFIGURATION = 2  # Never worth a restart: only the user can mend it.
+EXIT_RESTART = 75  # Please start me again at once (EX_TEMPFAIL of sysexits.h).
 
 
 class ConfigurationError(ValueError):
     """A setting is wrong. Its text is one line: what, got, allowed, remedy."""
+
+
+class DivergedError(ConfigurationError):
+    """Learning came to numbers that are not finite, and would again."""
+
+    def __init__(self, what: str, train_step: int) -> None:
+        """Args: what: Which numbers; train_step: When."""
+        super().__init__(
+            f"{what} at train step {train_step}: a smaller learning rate, or "
+            "dqn_agent.gradient_clipping, may help; look for infinite rewards and "
+            "observations too. The last checkpoint is from before."
+        )
 
 
 def check_number(

@@ -89,6 +89,15 @@ def define_resume() -> flags.FlagHolder[bool]:
     )
 
 
+def define_discard_replay() -> flags.FlagHolder[bool]:
+    """`--discard_replay`."""
+    return flags.DEFINE_boolean(
+        "discard_replay",
+        False,
+        "With --resume: begin with an empty replay table, whatever was stored of it.",
+    )
+
+
 def check_num_actors(value: int) -> None:
     """Refuses fewer than one actor with a `ConfigurationError`."""
     check_number("--num_actors", value, at_least=1, integer=True)

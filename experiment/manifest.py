@@ -6,6 +6,7 @@ import dataclasses
 import json
 import time
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import psutil
@@ -18,14 +19,20 @@ class Manifest:
     """What makes a run this run.
 
     Attributes:
-      run_id: Unlike that of any other run.
+      run_id: Unlike that of any other run; a resumed run keeps it.
       gin_file: Name of the preset, for people.
       gin_text: All bindings of the experiment.
       root_dir: Where server, learner and eval job write, on their hosts.
       seed: Seed of the run.
       num_actors: Actors the run was started with.
       resumed: Whether the run goes on from a checkpoint.
-      started_at: Unix time, in seconds, from which `wall_time_s` is counted.
+      started_at: Unix time, in seconds, from which `wall_time_s` is counted: when the
+        run started, less the time that it lay still before a resume.
+      server_start: How many servers the run has had, this one included.
+      earlier_env_steps: Environment steps of the run, in transitions, that the replay
+        table's counter does not know of, since it was begun anew.
+      weights: Shapes and types of the policy's weights; empty until they are built.
+      changes: What a resume has changed, one line each.
     """
 
     run_id: str
@@ -36,6 +43,10 @@ class Manifest:
     num_actors: int
     resumed: bool
     started_at: float
+    server_start: int = 1
+    earlier_env_steps: int = 0
+    weights: Sequence[str] = ()
+    changes: Sequence[str] = ()
 
     @classmethod
     def new(cls, **settings: Any) -> Manifest:
@@ -56,5 +67,5 @@ class Manifest:
         return cls(**json.loads(text))
 
     def wall_time_s(self) -> float:
-        """Seconds since the run started."""
+        """Seconds that the run has been going."""
         return time.time() - self.started_at

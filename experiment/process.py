@@ -100,10 +100,10 @@ def end_process(code: int) -> None:
     os._exit(code)
 
 
-def fail(message: str) -> None:
+def fail(message: str, code: int = EXIT_FAILED) -> None:
     """Ends the process from any thread as failed, with one line that says why."""
     print(f"{FATAL_MARK}{message}", file=sys.stderr, flush=True)
-    end_process(EXIT_FAILED)
+    end_process(code)
 
 
 def start_thread(name: str, work: Callable[[], None]) -> threading.Thread:

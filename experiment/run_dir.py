@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from experiment.errors import ConfigurationError
+from experiment.manifest import Manifest
 
 MANIFEST = "run.json"
 CONFIG = "config.gin"
 METRICS = "metrics.jsonl"
+FAULTS = "faults.jsonl"
 RESULT = "result.json"
 RETURNS_PLOT = "returns.png"
 LOGS_DIR = "logs"
@@ -21,7 +25,11 @@ EVAL_DIR = "eval"  # Beside TF-Agents' own `train` and `policies`.
 RETURNS = f"{EVAL_DIR}/returns.csv"
 RANDOM_RETURNS = f"{EVAL_DIR}/random_policy.csv"
 
-_CHECKPOINT = Path("train", "checkpoints", "checkpoint")  # TF-Agents' own place.
+CHECKPOINTS = Path("train", "checkpoints")  # TF-Agents' own place.
+REPLAY_DIR = "replay"
+
+# Looked through for the newest row of a role: those of some minutes.
+_TAIL_BYTES = 2**20
 
 RUNS = Path("runs")
 LATEST = "latest"
@@ -46,13 +54,8 @@ def claim(root_dir: Path, resume: bool) -> Path:
     used = (root_dir / MANIFEST).exists()
     if used and not resume:
         raise ConfigurationError(
-            f"--root_dir {root_dir} holds a run already; choose another folder, or go "
-            "on with that run by --resume."
-        )
-    if resume and used and not (root_dir / _CHECKPOINT).exists():
-        raise ConfigurationError(
-            f"--resume: the run in {root_dir} has no checkpoint yet; start anew, in "
-            "another folder."
+            f"--root_dir {root_dir} holds the run {read_manifest(root_dir).run_id} "
+            "already; choose another folder, or go on with that run by --resume."
         )
     if resume and not used:
         raise ConfigurationError(
@@ -60,6 +63,45 @@ def claim(root_dir: Path, resume: bool) -> Path:
             "--resume, or name the folder of the run."
         )
     return root_dir
+
+
+def read_manifest(root_dir: Path) -> Manifest:
+    """The manifest of the run in a folder.
+
+    Raises:
+      ConfigurationError: It cannot be read.
+    """
+    path = root_dir / MANIFEST
+    try:
+        return Manifest.from_json(path.read_text())
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigurationError(
+            f"{path} is not the manifest of a run that this version can go on with "
+            f"({error}); start a new run in another --root_dir."
+        ) from error
+
+
+def last_heard(root_dir: Path) -> float:
+    """Unix time of the last figures of the run in a folder, or of its start."""
+    metrics = root_dir / METRICS
+    newest = metrics if metrics.exists() else root_dir / MANIFEST
+    return newest.stat().st_mtime
+
+
+def last_row(root_dir: Path, role: str) -> dict[str, Any]:
+    """The newest row of a role in the metrics; empty if there is none lately."""
+    metrics = root_dir / METRICS
+    if not metrics.exists():
+        return {}
+    with metrics.open("rb") as file:
+        file.seek(max(0, metrics.stat().st_size - _TAIL_BYTES))
+        lines = file.read().decode(errors="replace").splitlines()
+    for line in reversed(lines):
+        with contextlib.suppress(ValueError):  # Cut off, at either end.
+            row: dict[str, Any] = json.loads(line)
+            if row["role"] == role:
+                return row
+    return {}
 
 
 def require_writable(root_dir: Path) -> None:

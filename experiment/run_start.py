@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiment import definition, presets, run_dir
+from experiment import changes, definition, presets, run_dir
 from experiment.errors import ConfigurationError
 from experiment.manifest import DEFAULT_SEED, Manifest
 
@@ -21,7 +23,8 @@ def start_run(
 ) -> tuple[definition.Experiment, Manifest]:
     """Builds the experiment and the manifest of a run.
 
-    A resumed run keeps its preset, bindings and seed; new bindings win over the old.
+    A resumed run keeps its id, preset, bindings and seed; new bindings win over the
+    old.
 
     Args:
       root_dir: Folder of the run, claimed.
@@ -39,22 +42,43 @@ def start_run(
     """
     if resume:
         _refuse_with_resume(gin_file, seed)
-        old = Manifest.from_json((root_dir / run_dir.MANIFEST).read_text())
-        experiment = definition.load_text("\n".join([old.gin_text, *gin_bindings]))
-        name, seed = old.gin_file, old.seed
-    else:
-        path = presets.find_preset(gin_file or presets.DEFAULT_PRESET)
-        experiment = definition.load_file(path, gin_bindings)
-        name, seed = path.name, DEFAULT_SEED if seed is None else seed
-    manifest = Manifest.new(
-        gin_file=name,
+        return _go_on(root_dir, gin_bindings, num_actors)
+    path = presets.find_preset(gin_file or presets.DEFAULT_PRESET)
+    experiment = definition.load_file(path, gin_bindings)
+    return experiment, Manifest.new(
+        gin_file=path.name,
         gin_text=definition.effective_text(),
         root_dir=str(root_dir),
-        seed=seed,
+        seed=DEFAULT_SEED if seed is None else seed,
         num_actors=num_actors,
-        resumed=resume,
+        resumed=False,
     )
-    return experiment, manifest
+
+
+def _go_on(
+    root_dir: Path, gin_bindings: Sequence[str], num_actors: int
+) -> tuple[definition.Experiment, Manifest]:
+    """The run of the folder, with new bindings; its clock goes on where it stood."""
+    old = run_dir.read_manifest(root_dir)
+    experiment = definition.load_text("\n".join([old.gin_text, *gin_bindings]))
+    return experiment, dataclasses.replace(
+        old,
+        gin_text=definition.effective_text(),
+        root_dir=str(root_dir),
+        num_actors=num_actors,
+        resumed=True,
+        started_at=time.time() - (run_dir.last_heard(root_dir) - old.started_at),
+        server_start=old.server_start + 1,
+    )
+
+
+def restart_run(root_dir: Path) -> tuple[definition.Experiment, Manifest]:
+    """As `start_run`, for a server that takes the place of one that died just now."""
+    old = run_dir.read_manifest(root_dir)
+    return (
+        definition.load_text(old.gin_text),
+        dataclasses.replace(old, server_start=old.server_start + 1),
+    )
 
 
 def _refuse_with_resume(gin_file: str | None, seed: int | None) -> None:
@@ -65,3 +89,30 @@ def _refuse_with_resume(gin_file: str | None, seed: int | None) -> None:
                 f"--{flag}={value} cannot be given with --resume: the run goes on with "
                 "its own. Single values can be changed by --gin_bindings."
             )
+
+
+def settle(manifest: Manifest, weights: Sequence[str]) -> Manifest:
+    """Completes the manifest once the experiment is built.
+
+    Args:
+      manifest: Of `start_run` or `restart_run`.
+      weights: Shapes and types of the policy's weights.
+
+    Returns:
+      The manifest with the weights, and with what a resume has changed.
+
+    Raises:
+      ConfigurationError: What has changed does not fit what the run has stored.
+    """
+    stored = Path(manifest.root_dir) / run_dir.CONFIG
+    if not manifest.weights or not stored.exists():
+        return dataclasses.replace(manifest, weights=weights, changes=())
+    changed = changes.compare(stored.read_text(), definition.operative_text())
+    if list(manifest.weights) != list(weights):
+        raise ConfigurationError(
+            f"--resume: {'; '.join(changed) or 'the code has changed'}: the weights "
+            f"would be {', '.join(weights)}, but those stored are "
+            f"{', '.join(manifest.weights)}; start a new run in another --root_dir, or "
+            "take the change back."
+        )
+    return dataclasses.replace(manifest, weights=weights, changes=changed)

@@ -7,7 +7,7 @@ import time
 import psutil
 from absl import flags
 
-from experiment import process, run_dir
+from experiment import process, run_dir, run_status
 from experiment.errors import EXIT_CONFIGURATION, EXIT_FAILED
 from launch import options as options_lib
 from launch import result, screen
@@ -23,7 +23,7 @@ def main() -> int:
     stop = process.StopSignal(4 * process.GRACE_S)
     started_at = psutil.Process().create_time()
     options = options_lib.read()
-    outcome = result.Outcome(result.FAILED, EXIT_FAILED)
+    outcome = result.Outcome(run_status.FAILED, EXIT_FAILED)
     try:
         run = _run_in_process if options.in_process else _run_processes
         outcome = run(options, stop)

@@ -32,34 +32,45 @@ class Role:
       name: Also the name of its log.
       module: A package of this checkout.
       arguments: Its flags.
-      is_first: Whether it starts with the run; else once the server is up, giving way
-        to the first ones.
+      restart_arguments: Further flags when it takes the place of one that died.
+      task: Number of the process within its module.
+      gives_way: Whether its start may take longer than that of others.
+      is_spare: Whether a run can end well without it.
     """
 
     name: str
     module: str
     arguments: Sequence[str]
-    is_first: bool = True
+    restart_arguments: Sequence[str] = ()
+    task: int = 0
+    gives_way: bool = False
+    is_spare: bool = False
 
 
 class Child:
     """A started process with a log of its own."""
 
-    def __init__(self, role: Role, logs_dir: Path, temporary: Path) -> None:
+    def __init__(
+        self, role: Role, logs_dir: Path, temporary: Path, is_restart: bool = False
+    ) -> None:
         """Starts a fresh interpreter; forking one with TensorFlow in it would hang.
 
         Args:
           role: What to start.
           logs_dir: Where its log goes.
           temporary: For the temporary files that TensorFlow and Reverb leave behind.
+          is_restart: Whether one of this role ran before.
         """
         self.name = role.name
+        self.started_at = time.monotonic()
+        self.is_buried = False  # Its end was told.
+        arguments = [*role.arguments, *(role.restart_arguments if is_restart else ())]
         self.log = logs_dir / f"{role.name}.log"
         logs_dir.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
-                [sys.executable, _RUN_MODULE, role.module, *role.arguments],
+                [sys.executable, _RUN_MODULE, role.module, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -73,6 +84,11 @@ class Child:
                 # Safe: the only other thread of a launcher waits for signals.
                 preexec_fn=functools.partial(_in_child, role),  # noqa: PLW1509
             )
+
+    @property
+    def pid(self) -> int:
+        """Its process id, also after its end."""
+        return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
@@ -107,7 +123,7 @@ class Child:
 def _in_child(role: Role) -> None:
     """Runs in the child before it becomes Python: it ends with its parent."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if not role.is_first:
+    if role.gives_way:
         give_way()
 
 

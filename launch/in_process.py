@@ -15,14 +15,15 @@ from tf_agents.environments import py_environment
 
 from actor.collector import Collector
 from eval_job.judge import Judge
-from experiment import devices, environments, run_start, seeding
+from experiment import devices, environments, run_start, run_status, seeding
 from experiment.interval import Interval
 from experiment.process import StopSignal
 from launch.options import Options
-from launch.result import INTERRUPTED, Outcome
+from launch.result import Outcome
 from learner import builder as learner_builder
+from learner import checkpoints
 from reverb_server import port as port_lib
-from reverb_server import rate_limiter, replay_layout, run_tables
+from reverb_server import rate_limiter, replay_layout
 from reverb_server.replay_writer import ReplayWriter
 from reverb_server.server import RunServer
 
@@ -54,16 +55,24 @@ class InProcessRun:
         train = dataclasses.replace(experiment.train, steps_per_call=1)
         self._experiment = dataclasses.replace(experiment, train=train)
         self._holder, port = port_lib.reserve(options.port)
-        self.server = RunServer(self._experiment, run, port)
+        self.server = RunServer(
+            self._experiment, run, port, restore=not options.discard_replay
+        )
         seed = seeding.seed_role(run.seed, "in_process")
         environment = environments.batched(
             self._experiment.environment,
             self._experiment.collect.envs_per_actor,
             seed.spawn(1)[0],
         )
+        checkpoints.prepare(options.root_dir, self.server.manifest)
         agent, train_step = self._experiment.make_agent(environment)
         self.trainer = learner_builder.build_trainer(
-            self._experiment, agent, train_step, self.server.address, options.root_dir
+            self._experiment,
+            agent,
+            train_step,
+            self.server.address,
+            options.root_dir,
+            self.server.store_replay,
         )
         self.collector = self._collector(environment, agent, is_running)
         self.judge = Judge(
@@ -188,9 +197,9 @@ def _drive(parts: InProcessRun, stop: StopSignal, say: Callable[[str], None]) ->
         if parts.is_done or parts.trainer.train_step >= next_evaluation:
             next_evaluation += parts.evaluation_interval
             if parts.evaluate():
-                return run_tables.TARGET_REACHED
+                return run_status.TARGET_REACHED
         if parts.is_done:
-            return run_tables.MAX_TRAIN_STEPS
+            return run_status.MAX_TRAIN_STEPS
         parts.take_turn()
         if save.due():
             parts.trainer.save()
@@ -200,4 +209,4 @@ def _drive(parts: InProcessRun, stop: StopSignal, say: Callable[[str], None]) ->
                 f"env steps {parts.collector.env_steps:,}  "
                 f"return {parts.last_return:.1f}"
             )
-    return INTERRUPTED
+    return run_status.INTERRUPTED

@@ -24,6 +24,12 @@ _IN_PROCESS = flags.DEFINE_boolean(
     "in_process", False, "Run all roles in one process, taking turns: to debug."
 )
 _RESUME = shared_flags.define_resume()
+_DISCARD_REPLAY = shared_flags.define_discard_replay()
+_MAX_RESTARTS = flags.DEFINE_integer(
+    "max_restarts",
+    5,
+    "Restarts in a row of one process that fails, before the run fails; 0: none.",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +50,8 @@ class Options:
     port: int | None
     in_process: bool
     resume: bool
+    discard_replay: bool
+    max_restarts: int
 
 
 def read() -> Options:
@@ -53,6 +61,12 @@ def read() -> Options:
       ConfigurationError: A value is wrong.
     """
     shared_flags.check_num_actors(_NUM_ACTORS.value)
+    check_number("--max_restarts", _MAX_RESTARTS.value, at_least=0, integer=True)
+    if _DISCARD_REPLAY.value and not _RESUME.value:
+        raise ConfigurationError(
+            "--discard_replay means nothing without --resume: a new run begins with an "
+            "empty replay table anyway."
+        )
     if _PORT.value is not None:
         check_number("--port", _PORT.value, at_least=1, at_most=65535, integer=True)
     bindings = list(_GIN_BINDINGS.value)
@@ -78,6 +92,8 @@ def read() -> Options:
         port=_PORT.value,
         in_process=_IN_PROCESS.value,
         resume=_RESUME.value,
+        discard_replay=_DISCARD_REPLAY.value,
+        max_restarts=_MAX_RESTARTS.value,
     )
 
 

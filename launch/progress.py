@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ class Progress:
         self._position = metrics.stat().st_size if metrics.exists() else 0
         self._newest: dict[tuple[str, int], dict[str, Any]] = {}
         self._best: float | None = None
+        self._heard: dict[tuple[str, int], tuple[float, int]] = {}
 
     def read(self) -> None:
         """Reads what has come since the last time."""
@@ -28,10 +30,27 @@ class Progress:
                 self._take(json.loads(line))
 
     def _take(self, row: dict[str, Any]) -> None:
-        self._newest[(row["role"], row.get("task", 0))] = row
+        key = (row["role"], row.get("task", 0))
+        # A row about a snapshot has no figures.
+        self._newest[key] = {**self._newest.get(key, {}), **row}
+        self._heard[key] = (time.monotonic(), row.get("pid", 0))
         average = row.get("average_return")
         if row["role"] == "eval_job" and average is not None:
             self._best = average if self._best is None else max(self._best, average)
+
+    def heard_at(self, role: str, task: int, pid: int | None = None) -> float | None:
+        """When a process was heard of last, on the monotonic clock.
+
+        Args:
+          role: Of the process.
+          task: Number within the role.
+          pid: Only of this process, not of an earlier one.
+
+        Returns:
+          Seconds; None if never.
+        """
+        at, heard_pid = self._heard.get((role, task), (None, None))
+        return at if pid in (None, heard_pid) else None
 
     def figure(self, role: str, name: str) -> Any:
         """The newest value of a role's figure; None if there is none."""

@@ -8,13 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from eval_job import returns_file
-from experiment import run_dir
+from experiment import run_dir, run_status
 from experiment.manifest import Manifest
 from launch.options import Options
-
-INTERRUPTED = "interrupted"
-FAILED = "failed"
-TARGET_REACHED = "target_reached"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +46,7 @@ def write(options: Options, status: str, started_at: float, ended_at: float) -> 
     baseline = returns_file.read(root_dir / run_dir.RANDOM_RETURNS)
     last = rows[-1] if rows else None
     to_target = None
-    if manifest and last and status == TARGET_REACHED:
+    if manifest and last and status == run_status.TARGET_REACHED:
         to_target = round(manifest.started_at - started_at + last.wall_time_s, 3)
     result: dict[str, Any] = {
         "run_id": manifest.run_id if manifest else None,

@@ -8,14 +8,16 @@ import time
 from pathlib import Path
 from typing import Callable
 
-from experiment import run_dir
+from experiment import run_dir, run_status
 from experiment.errors import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_FINISHED
 from experiment.interval import Interval
 from experiment.process import GRACE_S, StopSignal
 from launch.children import Child, Role, end_all
+from launch.failures import Failures
 from launch.options import Options
 from launch.progress import Progress
-from launch.result import FAILED, INTERRUPTED, Outcome
+from launch.result import Outcome
+from launch.worker import Worker
 
 _POLL_S = 0.1
 _PROGRESS_S = 3.0
@@ -23,36 +25,44 @@ _PROGRESS_S = 3.0
 # Seconds that the last evaluation, checkpoint and videos may take after the end.
 _END_TIMEOUT_S = 300.0
 
+# Seconds without figures of a process that has sent some, and of one that has not yet,
+# after which it is taken for hung.
+_SILENCE_S = 60.0
+_START_S = 180.0
+
+# Seconds that a process has to live until it is taken for well again.
+_RECOVERED_S = 30.0
+
 
 def describe(options: Options, port: int) -> list[Role]:
-    """The processes of a run, the server first.
-
-    Importing TensorFlow takes each of them seconds of a processor. So those that the
-    first update does not need start when the server is up (docs/performance.md).
-    """
+    """The processes of a run, the server first."""
     address = f"--server_address=localhost:{port}"
     server = [
         f"--root_dir={options.root_dir}",
         *(f"--gin_bindings={binding}" for binding in options.gin_bindings),
         f"--num_actors={options.num_actors}",
         f"--port={port}",
-        "--port_is_reserved",
+        "--is_supervised",
         f"--resume={options.resume}",
+        f"--discard_replay={options.discard_replay}",
     ]
     if options.gin_file is not None:
         server.append(f"--gin_file={options.gin_file}")
     if options.seed is not None:
         server.append(f"--seed={options.seed}")
     return [
-        Role("reverb_server", "reverb_server", server),
+        Role("reverb_server", "reverb_server", server, ["--is_restart"]),
         Role("learner", "learner", [address]),
-        Role("eval_job", "eval_job", [address], is_first=False),
+        Role("eval_job", "eval_job", [address], gives_way=True),
         *(
             Role(
                 f"actor-{task}",
                 "actor",
                 [address, f"--task={task}"],
-                is_first=task == 0,
+                task=task,
+                # The first update needs one of them.
+                gives_way=task > 0,
+                is_spare=True,
             )
             for task in range(options.num_actors)
         ),
@@ -60,7 +70,7 @@ def describe(options: Options, port: int) -> list[Role]:
 
 
 class Supervisor:
-    """Starts the processes, watches them, and ends them."""
+    """Starts the processes, watches them, starts them again, and ends them."""
 
     def __init__(
         self, options: Options, port: int, started_at: float, say: Callable[[str], None]
@@ -74,14 +84,12 @@ class Supervisor:
           say: Shows a line to the user.
         """
         self._roles = describe(options, port)
-        self._logs_dir = options.root_dir / run_dir.LOGS_DIR
+        self._options = options
         self._started_at = started_at
         self._say = say
         self._progress = Progress(options.root_dir / run_dir.METRICS)
-        self._manifest = options.root_dir / run_dir.MANIFEST
-        self._formerly_written_at = self._written_at()
-        self._children: list[Child] = []
-        self._failed: Child | None = None
+        self._workers: list[Worker] = []
+        self._failures = Failures(options.root_dir, say)
         self._late: str | None = None
         self._finished = False
 
@@ -94,39 +102,39 @@ class Supervisor:
         Returns:
           How it ended.
         """
+        logs_dir = self._options.root_dir / run_dir.LOGS_DIR
         with tempfile.TemporaryDirectory(prefix="antiphon-") as temporary:
+            self._workers = [
+                Worker(role, logs_dir, Path(temporary), self._options.max_restarts)
+                for role in self._roles
+            ]
             try:
-                self._start(Path(temporary), is_first=True)
-                self._watch(stop, lambda: self._start(Path(temporary), is_first=False))
+                self._watch(stop)
+                self._progress.read()
+                outcome = self._outcome(stop)
             finally:
                 self._end()
-        return self._outcome(stop)
+        return outcome
 
     def kill(self) -> None:
         """Kills what is left, for users who cannot wait."""
-        for child in self._children:
+        for child in self._children():
             child.send(signal.SIGKILL)
 
-    def _start(self, temporary: Path, is_first: bool) -> None:
-        for role in self._roles:
-            if role.is_first is is_first:
-                self._children.append(Child(role, self._logs_dir, temporary))
+    def _children(self) -> list[Child]:
+        """The newest process of each role, the server's first."""
+        return [worker.child for worker in self._workers if worker.child]
 
-    def _written_at(self) -> int | None:
-        """When the manifest was written, which a server does once it is up."""
-        return self._manifest.stat().st_mtime_ns if self._manifest.exists() else None
-
-    def _watch(self, stop: StopSignal, start_others: Callable[[], None]) -> None:
+    def _watch(self, stop: StopSignal) -> None:
         """Returns when all but the server have finished, or something went wrong."""
         shown = Interval(_PROGRESS_S)
         ended_at: float | None = None
-        while not stop.wait(_POLL_S):
-            is_up = self._written_at() != self._formerly_written_at
-            if is_up and len(self._children) < len(self._roles):
-                start_others()
-            self._failed = next((c for c in self._children if c.exit_code), None)
-            self._finished = is_up and all(c.exit_code == 0 for c in self._children[1:])
-            if self._failed or self._finished:
+        while True:
+            if not self._look_after_all() or stop.wait(_POLL_S):
+                return
+            needed = [each for each in self._workers[1:] if not each.role.is_spare]
+            if all(worker.has_finished for worker in needed or self._workers[1:]):
+                self._finished = True
                 return
             self._progress.read()
             if ended_at is None and shown.due():
@@ -135,32 +143,66 @@ class Supervisor:
                 ended_at = time.monotonic()
                 self._say("the run has ended; last evaluation, checkpoint, videos ...")
             if ended_at and time.monotonic() - ended_at > _END_TIMEOUT_S:
-                late = [c.name for c in self._children[1:] if c.exit_code is None]
+                late = [each.role.name for each in needed if not each.has_finished]
                 self._late = (
                     f"{', '.join(late)} did not end {_END_TIMEOUT_S:.0f} s after"
                 )
                 return
 
+    def _look_after_all(self) -> bool:
+        """Starts what is due; returns whether the run can go on."""
+        has_ended = self._progress.status is not None
+        for worker in self._workers:
+            self._kill_if_hung(worker)
+            wanted = not (has_ended and worker.role.is_spare)
+            failure = worker.look(may_restart=wanted)
+            if failure is None:
+                continue
+            self._failures.note(failure)
+            if failure.restart_in_s is None and wanted:
+                return False
+        return True
+
+    def _kill_if_hung(self, worker: Worker) -> None:
+        """Ends a process that nothing was heard of, while others are heard."""
+        child, role = worker.child, worker.role
+        if child is None or child.exit_code is not None:
+            return
+        heard_at = self._progress.heard_at(role.module, role.task, child.pid)
+        silent_s = time.monotonic() - (heard_at or child.started_at)
+        limit_s = _SILENCE_S if heard_at else _START_S
+        server_at = self._progress.heard_at("reverb_server", 0)
+        is_server = role.module == "reverb_server"
+        others_are_heard = server_at and time.monotonic() - server_at < _SILENCE_S / 2
+        if silent_s > limit_s and (is_server or others_are_heard):
+            self._say(f"{role.name} has been silent for {silent_s:.0f} s: killing it.")
+            child.send(signal.SIGKILL)
+            child.wait(time.monotonic() + GRACE_S)
+
     def _end(self) -> None:
         """Ends the server last: the others may still need it."""
-        end_all(self._children[1:], GRACE_S + 2)
-        end_all(self._children[:1], GRACE_S + 2)
-        self._progress.read()
+        children = self._children()
+        end_all(children[1:], GRACE_S + 2)
+        end_all(children[:1], GRACE_S + 2)
 
     def _outcome(self, stop: StopSignal) -> Outcome:
-        if self._failed:
-            code = self._failed.exit_code
-            configuration = code == EXIT_CONFIGURATION
-            return Outcome(
-                FAILED,
-                EXIT_CONFIGURATION if configuration else EXIT_FAILED,
-                f"{self._failed.name} failed (exit code {code}, log "
-                f"{self._failed.log}): {self._failed.last_words()}",
-            )
-        if stop.is_set() and not self._finished:
-            return Outcome(INTERRUPTED, stop.exit_code)
-        status = self._progress.status
-        if self._late or status is None:
-            error = self._late or "all processes ended, but nobody said why"
-            return Outcome(FAILED, EXIT_FAILED, error)
-        return Outcome(status, EXIT_FINISHED)
+        """How the run ended, as long as its processes are as they were then."""
+        fatal = self._failures.fatal
+        if self._late:
+            return Outcome(run_status.FAILED, EXIT_FAILED, self._late)
+        if fatal and not self._finished:
+            now = time.monotonic()
+            recovered = {
+                child.name
+                for child in self._children()
+                if child.exit_code is None and now - child.started_at > _RECOVERED_S
+            }
+            is_configuration = fatal.exit_code == EXIT_CONFIGURATION
+            code = EXIT_CONFIGURATION if is_configuration else EXIT_FAILED
+            return Outcome(run_status.FAILED, code, self._failures.why(recovered))
+        if not self._finished:
+            return Outcome(run_status.INTERRUPTED, stop.exit_code)
+        if self._progress.status is None:
+            error = "all processes ended, but nobody said why"
+            return Outcome(run_status.FAILED, EXIT_FAILED, error)
+        return Outcome(self._progress.status, EXIT_FINISHED)

@@ -29,7 +29,7 @@ def main() -> int:
     settings = experiment.train
     if _MAX_TRAIN_STEPS.value is not None:
         settings = dataclasses.replace(settings, max_train_steps=_MAX_TRAIN_STEPS.value)
-    trainer = builder.build(experiment, run.manifest, address, root_dir)
+    trainer = builder.build(experiment, run, root_dir)
     trainer.publish()
     train_lib.train(trainer, settings, run.is_running, run.report)
     trainer.save()

@@ -49,8 +49,8 @@ class BatchQueue:
         self._wanted = tf.Variable(1, trainable=False)
         self._closed = threading.Event()
         self._cancellation = cancellation.CancellationManager()
-        move = self._move(iter(dataset))
-        self._thread = process.start_thread("batches", lambda: self._fill(move))
+        self._dataset = dataset
+        self._thread = process.start_thread("batches", self._fill)
 
     def __next__(self) -> Any:
         """Takes a stack of as many batches as `wait` was told last; in a graph."""
@@ -81,11 +81,34 @@ class BatchQueue:
             time.sleep(_POLL_S)
         return True
 
+    def renew(self) -> None:
+        """Samples anew, from a server that came back.
+
+        Reverb's sampler finds it too, but some 10 s later than everybody else.
+        """
+        self._cancellation.start_cancel()
+
     def close(self) -> None:
         """Ends the filling, even of a starved queue."""
         self._closed.set()
         self._cancellation.start_cancel()
         self._thread.join(_CLOSE_TIMEOUT_S)
+
+    def _fill(self) -> None:
+        """Moves batches until closed; samples anew after a failure."""
+        while not self._closed.is_set():
+            self._cancellation = cancellation.CancellationManager()
+            move = self._cancellation.get_cancelable_function(
+                self._move(iter(self._dataset))
+            )
+            try:
+                while not self._closed.is_set():
+                    move()
+            except tf.errors.CancelledError:
+                continue
+            except tf.errors.OpError as error:
+                logging.warning("batches: trying again after: %s", error.message)
+                self._closed.wait(_RETRY_S)
 
     def _move(self, iterator: Any) -> Any:
         """A graph that moves batches from the iterator to the queue."""
@@ -96,15 +119,3 @@ class BatchQueue:
                 self._queue.enqueue_many(tf.nest.flatten(next(iterator)))
 
         return move.get_concrete_function()
-
-    def _fill(self, move: Any) -> None:
-        while not self._closed.is_set():
-            try:
-                self._cancellation.get_cancelable_function(move)()
-            except tf.errors.OpError as error:
-                if self._closed.is_set():
-                    return
-                logging.warning("batches: trying again after: %s", error.message)
-                # A failure has cancelled whatever this one was asked to cancel.
-                self._cancellation = cancellation.CancellationManager()
-                self._closed.wait(_RETRY_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Callable
 
 import tensorflow as tf
 from tf_agents.agents import tf_agent
@@ -10,7 +11,7 @@ from tf_agents.train import learner as tf_learner
 
 from experiment import seeding
 from experiment.definition import Experiment
-from experiment.manifest import Manifest
+from learner import checkpoints, learning_rates
 from learner.batch_queue import BatchQueue
 from learner.compiled_agent import CompiledAgent
 from learner.policy_export import PolicyExporter
@@ -18,28 +19,35 @@ from learner.policy_lag import PolicyLag
 from learner.publisher import Publisher
 from learner.trainer import Trainer
 from reverb_server import rate_limiter, replay_dataset, replay_layout
+from reverb_server.membership import Membership
 
 # The Learner saves by train steps; here it is told when to, by time.
 _NEVER = 2**62
 
 
-def build(
-    experiment: Experiment, manifest: Manifest, address: str, root_dir: Path
-) -> Trainer:
+def build(experiment: Experiment, run: Membership, root_dir: Path) -> Trainer:
     """Builds the agent, restored from its last checkpoint if there is one.
 
     Args:
       experiment: What is learned.
-      manifest: Of the run.
-      address: host:port of the server.
+      run: The run this learner has joined.
       root_dir: Folder of the run.
 
     Returns:
       The agent, ready to be trained.
+
+    Raises:
+      ConfigurationError: The folder holds the checkpoints of another run, or none of
+        them can be read.
     """
-    seeding.seed_role(manifest.seed, "learner")
+    checkpoints.prepare(root_dir, run.manifest)
+    seeding.seed_role(run.manifest.seed, "learner")
     agent, train_step = experiment.make_agent(experiment.environment())
-    return build_trainer(experiment, agent, train_step, address, root_dir)
+    trainer = build_trainer(
+        experiment, agent, train_step, run.address, root_dir, run.store_replay
+    )
+    run.on_return(trainer.batches.renew)
+    return trainer
 
 
 def build_trainer(
@@ -48,9 +56,23 @@ def build_trainer(
     train_step: tf.Variable,
     address: str,
     root_dir: Path,
+    store_replay: Callable[[int], None],
 ) -> Trainer:
-    """As `build`, for an agent that exists already."""
+    """As `build`, for an agent that exists already and checkpoints that are whole.
+
+    Args:
+      experiment: What is learned.
+      agent: To be trained.
+      train_step: Of the agent.
+      address: host:port of the server.
+      root_dir: Folder of the run.
+      store_replay: Takes a snapshot of the replay table, named by the train step.
+
+    Returns:
+      The agent, ready to be trained.
+    """
     lag = PolicyLag(train_step)
+    rates = learning_rates.read(agent)
     learner = tf_learner.Learner(
         str(root_dir),
         train_step,
@@ -58,6 +80,7 @@ def build_trainer(
         after_train_strategy_step_fn=lag,
         checkpoint_interval=_NEVER,
     )
+    learning_rates.write(rates)
     replay = experiment.replay
     dataset = replay_dataset.replay_dataset(
         address,
@@ -73,5 +96,6 @@ def build_trainer(
         lag,
         Publisher(address),
         PolicyExporter(agent, train_step, root_dir),
-        experiment.train.summary_interval,
+        store_replay=store_replay,
+        summary_interval=experiment.train.summary_interval,
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from experiment import run_status
 from learner.trainer import Trainer
-from reverb_server import run_tables
 from reverb_server.membership import Membership
 
 
@@ -14,5 +14,5 @@ def end_run(trainer: Trainer, run: Membership) -> None:
       trainer: Its weights are the result if nobody else has ended the run.
       run: The run.
     """
-    run_tables.announce_end(run.address, run_tables.MAX_TRAIN_STEPS, trainer.weights)
-    trainer.adopt(run_tables.read_end(run.address)[1])
+    _, weights = run.end(run_status.MAX_TRAIN_STEPS, trainer.weights)
+    trainer.adopt(weights)

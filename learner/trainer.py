@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import math
 import time
-from typing import Any
+from typing import Any, Callable
 
 import tensorflow as tf
 from tf_agents.agents import tf_agent
 from tf_agents.train import learner as tf_learner
 from tf_agents.typing import types
 
-from experiment.errors import ConfigurationError
+from experiment.errors import ConfigurationError, DivergedError
 from learner.batch_queue import BatchQueue
 from learner.policy_export import PolicyExporter
 from learner.policy_lag import PolicyLag
@@ -35,6 +35,8 @@ class Trainer:
         lag: PolicyLag,
         publisher: Publisher,
         exporter: PolicyExporter,
+        *,
+        store_replay: Callable[[int], None],
         summary_interval: int,
     ) -> None:
         """Takes the parts; see `builder.build`."""
@@ -44,9 +46,11 @@ class Trainer:
         self._lag = lag
         self.publisher = publisher
         self._exporter = exporter
+        self._store_replay = store_replay
         self._summary_interval = summary_interval
         self._loss: tf.Tensor | None = None
         self._waited_s = 0.0
+        self._are_finite = tf.function(self._all_finite, autograph=False)
 
     @property
     def agent(self) -> tf_agent.TFAgent:
@@ -74,7 +78,7 @@ class Trainer:
 
         Raises:
           ConfigurationError: XLA does not know an operation of the agent.
-          FloatingPointError: The loss is not finite; XLA drops the agent's own check.
+          DivergedError: The loss is not finite; XLA drops the agent's own check.
         """
         start = time.monotonic()
         is_ready = self.batches.wait(steps, _WAIT_S)
@@ -92,25 +96,56 @@ class Trainer:
                 ) from error
             raise
         if not math.isfinite(self._loss):
-            raise FloatingPointError(
-                f"the loss is {float(self._loss)} at train step {self.train_step}: a "
-                "smaller learning rate, or dqn_agent.gradient_clipping, may help; look "
-                "for infinite rewards and observations too."
-            )
+            raise DivergedError(f"the loss is {float(self._loss)}", self.train_step)
         if before // self._summary_interval < self.train_step // self._summary_interval:
             with self._learner.train_summary_writer.as_default():
                 tf.summary.scalar("Losses/loss", self._loss, self.train_step)
         return True
 
     def publish(self) -> None:
-        """Lets the weights be pushed to the variable container, in the background."""
+        """Lets the weights be pushed to the variable container, in the background.
+
+        Raises:
+          DivergedError: They are not all finite.
+        """
+        self._require_finite()
         self.publisher.publish(self.weights)
 
     def save(self) -> None:
-        """Writes a checkpoint to resume from."""
+        """Stores what to resume from: the replay table, then a checkpoint.
+
+        In this order, so a checkpoint has its replay table if that could be stored. If
+        something cannot be written, the log says so, and training can go on.
+
+        Raises:
+          DivergedError: The weights are not all finite; nothing is written.
+        """
+        self._require_finite()
+        self._store_replay(self.train_step)
         checkpoint_trigger = self._learner.triggers[-1]
-        checkpoint_trigger(self._learner.train_step_numpy, force_trigger=True)
-        self._learner.train_summary_writer.flush()
+        try:
+            checkpoint_trigger(self._learner.train_step_numpy, force_trigger=True)
+            self._learner.train_summary_writer.flush()
+        except (tf.errors.OpError, OSError) as error:  # The disk is full, say.
+            reason = str(error).splitlines()[0]
+            logging.error(  # noqa: TRY400
+                "no checkpoint at train step %d, training goes on: %s",
+                self.train_step,
+                reason,
+            )
+
+    def _require_finite(self) -> None:
+        """A NaN may not show in the loss: relu(NaN) is 0 on a CPU."""
+        if not self._are_finite():
+            bad = [
+                variable.name
+                for variable in self._agent.variables
+                if variable.dtype.is_floating
+                and not tf.reduce_all(tf.math.is_finite(variable))
+            ]
+            raise DivergedError(
+                f"non-finite weights in {', '.join(bad)}", self.train_step
+            )
 
     def close(self) -> None:
         """Ends the sampling; the trainer can still save and export."""
@@ -124,6 +159,13 @@ class Trainer:
         """Replaces the policy's weights, e.g. by those that ended the run."""
         assign(self.weights, weights)
         logging.info("took over the weights of train step %d", self.train_step)
+
+    def _all_finite(self) -> tf.Tensor:
+        """Whether all weights are; one call of a graph."""
+        weights = (each for each in self._agent.variables if each.dtype.is_floating)
+        return tf.reduce_all(
+            [tf.reduce_all(tf.math.is_finite(weight)) for weight in weights]
+        )
 
     def figures(self) -> dict[str, Any]:
         """Loss, policy lag since the last call, seconds waited for batches so far."""

@@ -6,7 +6,15 @@ from pathlib import Path
 
 from absl import flags
 
-from experiment import devices, process, run_dir, run_start, seeding
+from experiment import (
+    definition,
+    devices,
+    manifest,
+    process,
+    run_dir,
+    run_start,
+    seeding,
+)
 from experiment import flags as shared_flags
 from reverb_server import port as port_lib
 from reverb_server import server as server_lib
@@ -16,31 +24,45 @@ _GIN_FILE, _GIN_BINDINGS = shared_flags.define_gin()
 _SEED = shared_flags.define_seed()
 _NUM_ACTORS = shared_flags.define_num_actors()
 _RESUME = shared_flags.define_resume()
+_DISCARD_REPLAY = shared_flags.define_discard_replay()
 _PORT = flags.DEFINE_integer("port", 8008, "Port to serve at, on all interfaces.")
-_PORT_IS_RESERVED = flags.DEFINE_boolean(
-    "port_is_reserved", False, "The starter of this process holds --port for it."
+_IS_SUPERVISED = flags.DEFINE_boolean(
+    "is_supervised", False, "The starter of this process holds --port for it."
+)
+_IS_RESTART = flags.DEFINE_boolean(
+    "is_restart", False, "It takes the place of a server that died just now."
 )
 
 
-def main() -> int:
-    """Parses, builds, serves."""
-    stop = process.StopSignal()
-    devices.use_one_cpu_thread()
-    root_dir = Path(shared_flags.required(_ROOT_DIR, "runs/my_run"))
-    folder = run_dir.claim(root_dir, _RESUME.value)
+def _start_run(root_dir: Path) -> tuple[definition.Experiment, manifest.Manifest]:
+    """A new run, or one that is resumed."""
     shared_flags.check_num_actors(_NUM_ACTORS.value)
-    experiment, run = run_start.start_run(
-        folder,
+    return run_start.start_run(
+        run_dir.claim(root_dir, _RESUME.value),
         gin_file=_GIN_FILE.value,
         gin_bindings=_GIN_BINDINGS.value,
         seed=_SEED.value,
         num_actors=_NUM_ACTORS.value,
         resume=_RESUME.value,
     )
+
+
+def main() -> int:
+    """Parses, builds, serves."""
+    stop = process.StopSignal()
+    devices.use_one_cpu_thread()
+    root_dir = Path(shared_flags.required(_ROOT_DIR, "runs/my_run")).absolute()
+    if _IS_RESTART.value and (root_dir / run_dir.MANIFEST).exists():
+        experiment, run = run_start.restart_run(root_dir)
+    else:
+        experiment, run = _start_run(root_dir)
     seeding.seed_role(run.seed, "reverb_server")
-    holder = None if _PORT_IS_RESERVED.value else port_lib.reserve(_PORT.value)[0]
-    server = server_lib.RunServer(experiment, run, _PORT.value)
-    server.serve(stop.wait, is_supervised=_PORT_IS_RESERVED.value)
+    holder = None if _IS_SUPERVISED.value else port_lib.reserve(_PORT.value)[0]
+    restore = not _DISCARD_REPLAY.value or _IS_RESTART.value
+    server = server_lib.RunServer(
+        experiment, run, _PORT.value, restore, may_be_empty=_IS_RESTART.value
+    )
+    server.serve(stop.wait, is_supervised=_IS_SUPERVISED.value)
     server.stop()
     if holder:
         holder.close()

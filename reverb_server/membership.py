@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
-from typing import Any
+from typing import Any, Callable
 
 import psutil
 import reverb
+from tf_agents.typing import types
 
 from experiment import process
+from experiment.errors import EXIT_CONFIGURATION
 from experiment.interval import Interval
 from reverb_server import address as address_lib
 from reverb_server import run_tables, tables
-from reverb_server.telemetry import TelemetrySender
+from reverb_server.telemetry import SNAPSHOT, TelemetrySender
 
 # Seconds between two looks at the server, and between two telemetry rows.
 _POLL_S = 0.5
 _TELEMETRY_S = 2.0
 
-# Seconds without an answer of the server after which a role gives up.
-SERVER_TIMEOUT_S = 60.0
+# Seconds without an answer of the server after which the log says so, and after which a
+# role gives up. A server that is restarted needs some 10, under load 30.
+_SILENCE_S = 3.0
+SERVER_TIMEOUT_S = 120.0
+
+# Seconds that Reverb may take to write the replay table.
+_CHECKPOINT_TIMEOUT_S = 60.0
 
 
 class Membership:
     """Connects a role to its run, and watches the run in the background.
+
+    A server that dies and comes back is the same run if it says so: Reverb's clients
+    connect again by themselves.
 
     Attributes:
       address: host:port of the server.
@@ -52,10 +63,13 @@ class Membership:
         except ConnectionAbortedError:
             process.end_process(stop.exit_code)
         self.manifest = run_tables.read_manifest(self.client, address, info)
+        self._identity = run_tables.Identity.of(self.manifest)
         self._inserted_items = _inserted(info)
         self._figures: dict[str, Any] = {}
         self._sender = TelemetrySender(reverb.Client(address), role, task)
         self._ended = threading.Event()
+        self._on_return: list[Callable[[], None]] = []
+        self._end: tuple[str, types.NestedTensor] | None = None
         self._leaving = threading.Event()
         self._thread = process.start_thread("membership", self._watch)
         logging.info("%s joined run %s at %s", role, self.manifest.run_id, address)
@@ -68,14 +82,43 @@ class Membership:
         """Whether the end of the run was announced."""
         return self._ended.is_set()
 
-    @property
-    def inserted_items(self) -> int:
-        """Items inserted into the replay table so far, as of the last look."""
-        return self._inserted_items
+    def env_steps(self, transitions_per_item: int) -> int:
+        """Environment steps of the run, in transitions, as of the last look."""
+        inserted = self._inserted_items * transitions_per_item
+        return self.manifest.earlier_env_steps + inserted
+
+    def on_return(self, callback: Callable[[], None]) -> None:
+        """Lets a callback be called, in a thread, whenever the server has come back."""
+        self._on_return.append(callback)
 
     def report(self, **figures: Any) -> None:
         """Sets figures to be sent with the next telemetry rows."""
         self._figures = {**self._figures, **figures}
+
+    def end(
+        self, status: str, weights: types.NestedTensor
+    ) -> tuple[str, types.NestedTensor]:
+        """Ends the run, unless it has ended.
+
+        Args:
+          status: Why, see `run_status`.
+          weights: What the run has come to, as `tables.weights_of` has them.
+
+        Returns:
+          Why it has ended, and the weights it has ended with.
+        """
+        run_tables.announce_end(self.address, status, weights)
+        self._end = run_tables.read_end(self.address)
+        return self._end
+
+    def store_replay(self, train_step: int) -> None:
+        """Lets Reverb write the replay table; if it cannot, the log says so.
+
+        Args:
+          train_step: Of the weights that it belongs to.
+        """
+        path = self._checkpoint()
+        self._sender.send({SNAPSHOT: {"train_step": train_step, "path": path}})
 
     def leave(self) -> None:
         """Sends the last figures, and ends the background thread."""
@@ -83,29 +126,98 @@ class Membership:
         self._thread.join(timeout=5)
         self._send()
 
+    def _checkpoint(self) -> str | None:
+        """Path of Reverb's checkpoint on the server's host; None if there is none."""
+        written: list[str] = []
+
+        def write() -> None:
+            try:
+                written.append(self.client.checkpoint())
+            # IndexError is what Reverb raises on a full disk.
+            except (*address_lib.NO_ANSWER, IndexError) as error:
+                reason = str(error).splitlines()[0]
+                logging.error("no snapshot of the replay table: %s", reason)  # noqa: TRY400
+
+        # A thread, since the call itself waits for ever.
+        thread = process.start_thread("checkpoint", write)
+        thread.join(_CHECKPOINT_TIMEOUT_S)
+        if thread.is_alive():
+            logging.error(
+                "no snapshot of the replay table: the server has not written it in "
+                "%.0f s",
+                _CHECKPOINT_TIMEOUT_S,
+            )
+        return written[0] if written else None
+
     def _watch(self) -> None:
         telemetry = Interval(_TELEMETRY_S)
-        last_answer = time.monotonic()
+        last_answer, is_lost = time.monotonic(), False
         while not self._leaving.wait(_POLL_S):
+            silent_s = time.monotonic() - last_answer
             try:
                 info = self.client.server_info(timeout=2)
             except address_lib.NO_ANSWER:
-                self._give_up_after(last_answer)
+                is_lost = self._note_silence(silent_s, is_lost)
                 continue
-            last_answer = time.monotonic()
-            self._inserted_items = _inserted(info)
-            if info[tables.END].current_size:
-                self._ended.set()
+            if is_lost:
+                logging.warning("the server answers again after %.0f s", silent_s)
+            last_answer, is_lost = time.monotonic(), False
+            self._look(info)
             if telemetry.due():
                 self._send()
 
-    def _give_up_after(self, last_answer: float) -> None:
-        silent_s = time.monotonic() - last_answer
-        if silent_s > SERVER_TIMEOUT_S and not self._leaving.is_set():
+    def _note_silence(self, silent_s: float, is_noted: bool) -> bool:
+        """Logs a silence once; returns whether it has. Ends the process if too long."""
+        if silent_s > SERVER_TIMEOUT_S:
             process.fail(
                 f"the Reverb server at {self.address} has not answered for "
                 f"{silent_s:.0f} s; see its log, and start the run again with --resume."
             )
+        if silent_s > _SILENCE_S and not is_noted:
+            logging.warning(
+                "the server at %s does not answer: waiting up to %.0f s for its return",
+                self.address,
+                SERVER_TIMEOUT_S,
+            )
+        return is_noted or silent_s > _SILENCE_S
+
+    def _look(self, info: dict[str, Any]) -> None:
+        """Takes notice of what the server holds."""
+        found = run_tables.Identity.read(info)
+        if found != self._identity:
+            self._meet_again(found, info)
+        self._inserted_items = _inserted(info)
+        if info[tables.END].current_size:
+            self._ended.set()
+        elif self._end:  # A server that came back does not know of it.
+            with contextlib.suppress(TimeoutError, *address_lib.NO_ANSWER):
+                run_tables.announce_end(self.address, *self._end)
+
+    def _meet_again(
+        self, found: run_tables.Identity | None, info: dict[str, Any]
+    ) -> None:
+        """Looks whether a server that came back holds the same run."""
+        if found is None or found.run_id != self.manifest.run_id:
+            process.fail(
+                f"the server at {self.address} belongs to run "
+                f"{found.run_id if found else 'none of ours'} now, but this "
+                f"{self._role} to run {self.manifest.run_id}; end this process, or "
+                "start that run's server again.",
+                EXIT_CONFIGURATION,
+            )
+            return
+        self._identity = found
+        self.manifest = run_tables.read_manifest(self.client, self.address, info)
+        size = info[tables.REPLAY].current_size
+        logging.warning(
+            "the server has come back (start %d of it): %s",
+            found.server_start,
+            f"{size:,} items of the replay table are restored"
+            if size
+            else "the replay table is empty",
+        )
+        for callback in self._on_return:
+            callback()
 
     def _send(self) -> None:
         memory = psutil.Process().memory_info().rss

@@ -1,22 +1,55 @@
-"""The run's manifest and its end: rows of two tables, written once."""
+"""The run's identity, its manifest and its end: what tables of one row say of it."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import reverb
+import tensorflow as tf
 from tf_agents.experimental.distributed import reverb_variable_container
 from tf_agents.typing import types
 
 from experiment.errors import ConfigurationError
 from experiment.manifest import Manifest
 from reverb_server import tables
-
-TARGET_REACHED = "target_reached"
-MAX_TRAIN_STEPS = "max_train_steps"
+from reverb_server.row_writer import RowWriter
 
 _MANIFEST_TIMEOUT_S = 10.0
+_PUBLISH_TIMEOUT_S = 10.0
+
+
+class Identity(NamedTuple):
+    """Which run a server holds, and which of the run's servers it is.
+
+    It is the name in the `run` table's signature, so that each `server_info` tells it:
+    a server that came back is known for another one by the first look at it.
+
+    Attributes:
+      run_id: Of the run.
+      server_start: How many servers the run has had, this one included.
+    """
+
+    run_id: str
+    server_start: int
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Identity:
+        """Of the server that publishes this manifest."""
+        return cls(manifest.run_id, manifest.server_start)
+
+    @classmethod
+    def read(cls, info: Mapping[str, Any]) -> Identity | None:
+        """From what `server_info` said; None if it is no server of ours."""
+        signature = info[tables.RUN].signature if tables.RUN in info else None
+        name = signature.name if isinstance(signature, tf.TensorSpec) else None
+        run_id, _, start = (name or "").rpartition("/")
+        return cls(run_id, int(start)) if run_id and start.isdecimal() else None
+
+    def __str__(self) -> str:
+        """As the name of a signature."""
+        return f"{self.run_id}/{self.server_start}"
 
 
 def publish_manifest(client: reverb.Client, manifest: Manifest) -> None:
@@ -68,12 +101,19 @@ def announce_end(address: str, status: str, weights: types.NestedTensor) -> None
       address: Of the server.
       status: Why it ended.
       weights: What the run has come to, as `tables.weights_of` has them.
+
+    Raises:
+      TimeoutError: The server did not take it.
     """
-    info = reverb.Client(address).server_info(timeout=10)
-    if info[tables.END].current_size:
+    client = reverb.Client(address)
+    if client.server_info(timeout=10)[tables.END].current_size:
         return
-    container = reverb_variable_container.ReverbVariableContainer(address, [tables.END])
-    container.push(tables.end_of(status, weights), tables.END)
+    writer = RowWriter(client, tables.END)
+    writer.write(tables.end_of(status.encode(), weights))
+    if not writer.flush(_PUBLISH_TIMEOUT_S):
+        raise TimeoutError(
+            f"the server did not take the end of the run in {_PUBLISH_TIMEOUT_S:.0f} s"
+        )
 
 
 def read_end(address: str) -> tuple[str, types.NestedTensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import json
 import logging
 import os
@@ -11,17 +13,23 @@ from typing import Any, Callable
 
 import psutil
 import reverb
+import tensorflow as tf
 from tf_agents.experimental.distributed import reverb_variable_container
 
-from experiment import run_dir
+from experiment import run_dir, run_start
 from experiment.definition import Experiment, operative_text
-from experiment.interval import Rate
+from experiment.errors import ConfigurationError
+from experiment.interval import Interval, Rate
 from experiment.manifest import Manifest
-from reverb_server import run_tables, tables
+from reverb_server import restored_server, run_tables, tables
 from reverb_server.address import NO_ANSWER
-from reverb_server.telemetry import drain
+from reverb_server.replay_snapshots import ReplaySnapshots, Snapshot
+from reverb_server.telemetry import SNAPSHOT, drain
 
 _POLL_S = 0.5
+
+# Seconds between two rows of its own while nobody else sends any.
+_OWN_ROW_S = 2.0
 
 # Seconds without a word from anybody, after the end, until a server started by hand
 # ends too. The launcher ends its server as soon as all others are gone.
@@ -34,32 +42,88 @@ class RunServer:
     Attributes:
       address: host:port for clients on this machine.
       client: For short calls.
+      manifest: As it was published.
     """
 
-    def __init__(self, experiment: Experiment, manifest: Manifest, port: int) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        manifest: Manifest,
+        port: int,
+        restore: bool = True,
+        may_be_empty: bool = False,
+    ) -> None:
         """Builds the experiment once, for its specs; starts the server.
 
+        Args:
+          experiment: What is learned.
+          manifest: Of the run.
+          port: To serve at.
+          restore: Whether to restore the replay table from the run's snapshots.
+          may_be_empty: Whether to start with an empty one if all are damaged.
+
         Raises:
-          ConfigurationError: The experiment cannot be built.
+          ConfigurationError: The experiment cannot be built, or does not fit what the
+            run has stored, or all snapshots are damaged.
         """
         root_dir = Path(manifest.root_dir)
         self._lock = run_dir.lock(root_dir)
         agent, train_step = experiment.make_agent(experiment.environment())
-        self._items = experiment.replay.transitions_per_item
-        # Keep it: a Reverb server that nobody refers to stops.
-        self._server = reverb.Server(
-            tables.make_tables(experiment, agent, train_step, manifest.num_actors),
-            port=port,
+        weights = tf.nest.flatten(tables.weights_of(agent, train_step))
+        self.manifest = run_start.settle(
+            manifest,
+            [f"{weight.dtype.name}{weight.shape.as_list()}" for weight in weights],
         )
+        self._items = experiment.replay.transitions_per_item
+        self._snapshots = ReplaySnapshots(root_dir)
+        candidates = self._snapshots.newest_first() if restore else []
+        # Keep it: a Reverb server that nobody refers to stops.
+        self._server, restored = restored_server.start(
+            functools.partial(
+                tables.make_tables,
+                experiment,
+                agent,
+                train_step,
+                manifest.num_actors,
+                str(run_tables.Identity.of(manifest)),
+            ),
+            port,
+            self._snapshots,
+            candidates,
+        )
+        self._require_restored(restored, restore and not may_be_empty)
         self.address = f"localhost:{port}"
         self.client = reverb.Client(self.address)
         self._rates = {"inserts": Rate(), "samples": Rate()}
-        run_dir.write_text(root_dir / run_dir.CONFIG, operative_text())
-        run_dir.write_text(root_dir / run_dir.MANIFEST, manifest.to_json())
+        self._own_row_due = Interval(_OWN_ROW_S)
         self._metrics = root_dir / run_dir.METRICS
         self._end_is_kept = False
-        run_tables.publish_manifest(self.client, manifest)
-        logging.info("run %s is served at %s", manifest.run_id, self.address)
+        self._publish(root_dir, restored)
+
+    def _require_restored(self, restored: Snapshot | None, is_required: bool) -> None:
+        if restored is None and self._snapshots.are_there():
+            text = "no snapshot of the replay table in this run's folder can be read"
+            if is_required:
+                raise ConfigurationError(
+                    f"{text}: see the lines before; go on with an empty table by "
+                    "--resume --discard_replay."
+                )
+            logging.error("%s or is wanted: it is empty now", text)
+
+    def _publish(self, root_dir: Path, restored: Snapshot | None) -> None:
+        """Tells the run to those that join and to those that look into the folder."""
+        known = run_dir.last_row(root_dir, "reverb_server").get("env_steps", 0)
+        env_steps = restored.env_steps if restored else known
+        counted = self._inserted(self.client.server_info(timeout=10)[tables.REPLAY])
+        self.manifest = dataclasses.replace(
+            self.manifest, earlier_env_steps=env_steps - counted
+        )
+        run_dir.write_text(root_dir / run_dir.CONFIG, operative_text())
+        run_dir.write_text(root_dir / run_dir.MANIFEST, self.manifest.to_json())
+        for change in self.manifest.changes:
+            logging.warning("changed by this resume, and applied: %s", change)
+        run_tables.publish_manifest(self.client, self.manifest)
+        logging.info("run %s is served at %s", self.manifest.run_id, self.address)
 
     def serve(
         self, should_stop: Callable[[float], bool], is_supervised: bool = False
@@ -80,6 +144,21 @@ class RunServer:
             if time.monotonic() - last_heard > _QUIET_S:
                 return
 
+    def store_replay(self, train_step: int) -> None:
+        """Takes a snapshot of the replay table; if it cannot, it says so.
+
+        Args:
+          train_step: Of the weights that it belongs to.
+        """
+        try:
+            path = self.client.checkpoint()
+        # IndexError is what Reverb raises on a full disk.
+        except (*NO_ANSWER, IndexError) as error:
+            logging.error("no snapshot of the replay table: %s", error)  # noqa: TRY400
+            self._snapshots.clean()
+            return
+        self._keep_snapshot({"train_step": train_step, "path": path})
+
     def stop(self) -> None:
         """Keeps the last rows, and stops the server."""
         self._keep_new_rows()
@@ -94,31 +173,59 @@ class RunServer:
             return 0
         rows = drain(self.client, info[tables.TELEMETRY].current_size)
         received = len(rows)
-        if received:
+        if received or self._own_row_due.due():
             rows.append(self._own_row(info))
         if info[tables.END].current_size and not self._end_is_kept:
             self._end_is_kept = True
             rows.append(self._end_row())
-        with self._metrics.open("a") as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows)
+        for row in rows:
+            if SNAPSHOT in row:
+                self._keep_snapshot(row[SNAPSHOT])
+        self._write(rows)
         return received
+
+    def _keep_snapshot(self, written: dict[str, Any]) -> None:
+        """Keeps what the learner let Reverb write, or cleans up if it could not."""
+        path = written["path"]
+        if path is None:
+            self._snapshots.clean()
+            return
+        try:
+            info = self.client.server_info(timeout=5)[tables.REPLAY]
+            env_steps = self.manifest.earlier_env_steps + self._inserted(info)
+            self._snapshots.keep(Path(path), written["train_step"], env_steps)
+        except (OSError, *NO_ANSWER) as error:
+            logging.error("a snapshot of the replay table is lost: %s", error)  # noqa: TRY400
+
+    def _write(self, rows: list[dict[str, Any]]) -> None:
+        """Appends rows to the metrics; a full disk costs rows, not the run."""
+        try:
+            with self._metrics.open("a") as file:
+                file.writelines(json.dumps(row) + "\n" for row in rows)
+        except OSError as error:
+            logging.error("%d rows of figures are lost: %s", len(rows), error)  # noqa: TRY400
 
     def _own_row(self, info: dict[str, Any]) -> dict[str, Any]:
         """The replay table's figures, in transitions."""
         replay = info[tables.REPLAY]
-        inserted = replay.rate_limiter_info.insert_stats.completed * self._items
+        env_steps = self.manifest.earlier_env_steps + self._inserted(replay)
         sampled = replay.rate_limiter_info.sample_stats.completed * self._items
         return {
             "role": "reverb_server",
             "task": 0,
+            "pid": os.getpid(),
             "time": time.time(),
             "replay_size": replay.current_size * self._items,
             "replay_max_size": replay.max_size * self._items,
             "memory_mb": round(psutil.Process().memory_info().rss / 2**20),
-            "env_steps": inserted,
-            "env_steps_per_s": self._rates["inserts"].update(inserted),
+            "env_steps": env_steps,
+            "env_steps_per_s": self._rates["inserts"].update(env_steps),
             "samples_per_s": self._rates["samples"].update(sampled),
         }
+
+    def _inserted(self, replay: Any) -> int:
+        """Transitions that were ever inserted, as far as the table knows."""
+        return int(replay.rate_limiter_info.insert_stats.completed) * self._items
 
     def _end_row(self) -> dict[str, Any]:
         status, weights = run_tables.read_end(self.address)

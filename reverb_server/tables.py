@@ -44,8 +44,16 @@ def make_tables(
     agent: tf_agent.TFAgent,
     train_step: tf.Variable,
     num_actors: int,
+    identity: str,
 ) -> list[reverb.Table]:
     """Makes all tables of a run.
+
+    Args:
+      experiment: What is learned.
+      agent: Built for its environment.
+      train_step: Of the agent.
+      num_actors: Actors of the run.
+      identity: See `run_tables.Identity`.
 
     Raises:
       ConfigurationError: The replay settings cannot work.
@@ -68,7 +76,7 @@ def make_tables(
             signature={"steps": replay_layout.replay_layout(agent, replay).signature},
         ),
         _newest_row_table(VARIABLES, weights_spec),
-        _newest_row_table(RUN, text_spec),
+        _newest_row_table(RUN, tf.TensorSpec([], tf.string, name=identity)),
         _newest_row_table(END, end_of(text_spec, weights_spec)),
         reverb.Table(
             TELEMETRY,

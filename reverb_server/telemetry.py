@@ -6,25 +6,32 @@ Actors need no disk: their figures travel as rows of a table.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import socket
+import threading
 import time
 from typing import Any
 
 import reverb
 
 from reverb_server import tables
+from reverb_server.row_writer import RowWriter
 
-_SEND_TIMEOUT_MS = 1_000
+# Key of a row by which the learner says that Reverb has written a checkpoint: its
+# train step and path; the path is None if it could not be written.
+SNAPSHOT = "snapshot"
+
+_SEND_TIMEOUT_S = 1.0
 
 
 class TelemetrySender:
-    """Sends rows; a row that cannot be sent in time is given up, not waited for."""
+    """Sends rows; while the server does not take one, no other is made."""
 
     def __init__(self, client: reverb.Client, role: str, task: int) -> None:
         """Args: client, and whose figures these are."""
-        self._client = client
+        self._writer = RowWriter(client, tables.TELEMETRY)
+        self._is_sent = True
+        self._lock = threading.Lock()  # Threads of one process share a sender.
         self._identity = {
             "role": role,
             "task": task,
@@ -38,14 +45,11 @@ class TelemetrySender:
         Args:
           figures: Anything JSON can hold.
         """
-        row = json.dumps({**self._identity, "time": time.time(), **figures})
-        writer = self._client.trajectory_writer(1, validate_items=False)
-        try:
-            writer.append([row.encode()])
-            writer.create_item(tables.TELEMETRY, 1.0, writer.history[0][-1])
-            writer.flush(timeout_ms=_SEND_TIMEOUT_MS)
-        except reverb.DeadlineExceededError:
-            logging.warning("telemetry: no answer from the server, a row is lost")
+        with self._lock:
+            if self._is_sent or self._writer.flush(_SEND_TIMEOUT_S):
+                row = json.dumps({**self._identity, "time": time.time(), **figures})
+                self._writer.write(row.encode())
+                self._is_sent = self._writer.flush(_SEND_TIMEOUT_S)
 
 
 def drain(client: reverb.Client, rows: int) -> list[dict[str, Any]]:

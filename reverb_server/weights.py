@@ -66,6 +66,13 @@ class WeightsPuller:
         with self._condition:
             if self._pulled is None or self._pulled_step == self._train_step:
                 return False
+            if self._pulled_step < self._train_step:
+                logging.warning(
+                    "the learner went back from train step %d to %d, its last "
+                    "checkpoint",
+                    self._train_step,
+                    self._pulled_step,
+                )
             self._assign(self._variables, self._pulled)
             self._train_step = self._pulled_step
             return True
@@ -73,7 +80,9 @@ class WeightsPuller:
     def wait_for(
         self, train_step: int, is_running: Callable[[], bool], timeout_s: float
     ) -> bool:
-        """Waits for weights of at least this train step.
+        """Waits for weights of at least this train step, or older than those taken.
+
+        The latter come from a learner that went back to its last checkpoint.
 
         Args:
           train_step: The least step wanted.
@@ -85,7 +94,7 @@ class WeightsPuller:
         """
         deadline = time.monotonic() + timeout_s
         with self._condition:
-            while self._pulled_step < train_step:
+            while self._train_step <= self._pulled_step < train_step:
                 if not is_running() or time.monotonic() > deadline:
                     return False
                 self._condition.wait(0.1)

@@ -11,6 +11,7 @@ import pytest
 from tf_agents.experimental.distributed import reverb_variable_container
 
 from eval_job import evaluate
+from experiment import run_status
 from reverb_server import run_tables, tables
 from reverb_server.weights import WeightsPuller, assign
 from tests.actor.served_run import ServedRun, serve
@@ -47,7 +48,7 @@ class Learner:
     def end(self, train_step: int) -> None:
         """Makes them, and ends the run with them."""
         self.set(train_step)
-        status = run_tables.MAX_TRAIN_STEPS
+        status = run_status.MAX_TRAIN_STEPS
         run_tables.announce_end(self._run.address, status, self.weights)
 
 
@@ -193,7 +194,7 @@ def test_who_reached_the_target_ends_the_run(
     assign(judged.variables, learner.weights)
     evaluate.finish_run(judged.judge, run.join("eval_job"), judged.variables, 50)
     status, weights = run_tables.read_end(run.address)
-    assert status == run_tables.TARGET_REACHED
+    assert status == run_status.TARGET_REACHED
     assert int(weights[reverb_variable_container.TRAIN_STEP_KEY]) == 50
     for weight in weights[reverb_variable_container.POLICY_KEY]:
         assert set(weight.numpy().ravel().tolist()) == {50.0}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from experiment import run_status
 from learner.end import end_run
 from learner.trainer import Trainer
 from reverb_server import run_tables
@@ -22,7 +23,7 @@ def test_the_learner_ends_the_run_or_takes_over_its_end(learning: Learning) -> N
     initial = values_of(trainer)
     end_run(trainer, run)
     status, weights = run_tables.read_end(run.address)
-    assert status == run_tables.MAX_TRAIN_STEPS
+    assert status == run_status.MAX_TRAIN_STEPS
     np.testing.assert_equal([w.numpy() for w in tf.nest.flatten(weights)], initial)
 
     for variable in tf.nest.flatten(trainer.weights):

@@ -17,7 +17,7 @@ import tensorflow as tf
 from tf_agents.agents import tf_agent
 from tf_agents.experimental.distributed import reverb_variable_container
 
-from experiment import definition, run_dir
+from experiment import definition, run_dir, run_status
 from reverb_server import run_tables, tables
 from reverb_server.address import connect
 from reverb_server.membership import Membership
@@ -138,7 +138,7 @@ def test_processes_take_part_in_a_run_by_its_address(
     write_and_sample(member)
     weights = publish_and_pull(member)
     member.role.report(env_steps=18)
-    run_tables.announce_end(member.role.address, run_tables.MAX_TRAIN_STEPS, weights)
+    run_tables.announce_end(member.role.address, run_status.MAX_TRAIN_STEPS, weights)
     wait_until(lambda: not member.role.is_running())
     member.role.leave()
 

@@ -12,7 +12,7 @@ from typing import Any, Callable
 import portpicker
 import pytest
 
-from experiment import definition, process
+from experiment import definition, process, run_status
 from reverb_server import membership, run_tables, tables
 from reverb_server.membership import Membership
 from reverb_server.replay_layout import replay_layout
@@ -83,7 +83,7 @@ def test_the_end_of_the_run_is_heard_of(
     roles = [join("actor", 0), join("actor", 1), join("eval_job")]
     assert all(role.is_running() for role in roles)
     run_tables.announce_end(
-        run.address, run_tables.MAX_TRAIN_STEPS, tables.weights_of(*cartpole)
+        run.address, run_status.MAX_TRAIN_STEPS, tables.weights_of(*cartpole)
     )
     wait_until(lambda: not any(role.is_running() for role in roles))
     assert all(role.run_has_ended() for role in roles)

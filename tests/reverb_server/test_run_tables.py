@@ -8,6 +8,7 @@ import pytest
 import reverb
 import tensorflow as tf
 
+from experiment import run_status
 from experiment.definition import Experiment
 from experiment.errors import ConfigurationError
 from experiment.manifest import Manifest
@@ -83,10 +84,10 @@ def test_the_end_is_read_with_its_reason_and_weights(
         lambda variable: tf.cast(tf.fill(variable.shape, 7), variable.dtype),
         tables.weights_of(*cartpole),
     )
-    run_tables.announce_end(served.address, run_tables.TARGET_REACHED, weights)
+    run_tables.announce_end(served.address, run_status.TARGET_REACHED, weights)
     assert served.info(tables.END).current_size == 1
     status, found = run_tables.read_end(served.address)
-    assert status == run_tables.TARGET_REACHED
+    assert status == run_status.TARGET_REACHED
     tf.nest.assert_same_structure(found, weights)
     for one, other in zip(tf.nest.flatten(found), tf.nest.flatten(weights)):
         assert one.dtype == other.dtype
@@ -98,9 +99,9 @@ def test_variables_are_announced_as_what_they_are(
 ) -> None:
     """The learner hands over its own."""
     weights = tables.weights_of(*cartpole)
-    run_tables.announce_end(served.address, run_tables.MAX_TRAIN_STEPS, weights)
+    run_tables.announce_end(served.address, run_status.MAX_TRAIN_STEPS, weights)
     status, found = run_tables.read_end(served.address)
-    assert status == run_tables.MAX_TRAIN_STEPS
+    assert status == run_status.MAX_TRAIN_STEPS
     for one, other in zip(tf.nest.flatten(found), tf.nest.flatten(weights)):
         tf.debugging.assert_equal(one, other)
 
@@ -109,9 +110,9 @@ def test_the_run_ends_once(served: Served, cartpole: Built) -> None:
     """Who comes second does not change what the others have heard."""
     weights = tables.weights_of(*cartpole)
     later = tf.nest.map_structure(lambda variable: variable + 1, weights)
-    run_tables.announce_end(served.address, run_tables.TARGET_REACHED, weights)
-    run_tables.announce_end(served.address, run_tables.MAX_TRAIN_STEPS, later)
+    run_tables.announce_end(served.address, run_status.TARGET_REACHED, weights)
+    run_tables.announce_end(served.address, run_status.MAX_TRAIN_STEPS, later)
     status, found = run_tables.read_end(served.address)
-    assert status == run_tables.TARGET_REACHED
+    assert status == run_status.TARGET_REACHED
     for one, other in zip(tf.nest.flatten(found), tf.nest.flatten(weights)):
         tf.debugging.assert_equal(one, other)

@@ -12,7 +12,7 @@ import portpicker
 import pytest
 import tensorflow as tf
 
-from experiment import definition, run_dir
+from experiment import definition, run_dir, run_status
 from experiment.errors import ConfigurationError
 from experiment.manifest import Manifest
 from reverb_server import run_tables, server, tables
@@ -140,7 +140,7 @@ def test_the_end_is_kept_once_with_its_train_step(
     """And the server goes on as long as anybody has something to say."""
     weights = tf.nest.map_structure(tf.convert_to_tensor, tables.weights_of(*cartpole))
     weights["train_step"] = tf.constant(1_234, tf.int64)
-    run_tables.announce_end(run.address, run_tables.TARGET_REACHED, weights)
+    run_tables.announce_end(run.address, run_status.TARGET_REACHED, weights)
     rounds = iter(range(5))
 
     def should_stop(seconds: float) -> bool:
@@ -150,7 +150,7 @@ def test_the_end_is_kept_once_with_its_train_step(
 
     run.serve(should_stop)
     [row] = metrics(tmp_path, "run")
-    assert row["status"] == run_tables.TARGET_REACHED
+    assert row["status"] == run_status.TARGET_REACHED
     assert row["train_step"] == 1_234
     assert [row["number"] for row in metrics(tmp_path, "actor")] == [0, 1, 2, 3]
 
@@ -160,11 +160,11 @@ def test_an_end_just_before_the_server_stops_is_kept(
 ) -> None:
     """The launcher stops it as soon as all others have finished."""
     run_tables.announce_end(
-        run.address, run_tables.TARGET_REACHED, tables.weights_of(*cartpole)
+        run.address, run_status.TARGET_REACHED, tables.weights_of(*cartpole)
     )
     run.stop()
     [row] = metrics(tmp_path, "run")
-    assert row["status"] == run_tables.TARGET_REACHED
+    assert row["status"] == run_status.TARGET_REACHED
 
 
 def test_a_server_that_was_left_alone_ends_after_the_end(
@@ -187,7 +187,7 @@ def test_a_server_that_was_left_alone_ends_after_the_end(
     assert len(rounds) == 6
     rounds.clear()
     run_tables.announce_end(
-        run.address, run_tables.MAX_TRAIN_STEPS, tables.weights_of(*cartpole)
+        run.address, run_status.MAX_TRAIN_STEPS, tables.weights_of(*cartpole)
     )
     run.serve(not_yet, is_supervised=True)  # Somebody will tell it.
     assert len(rounds) == 6

@@ -1,0 +1,101 @@
+"""One role of a run through all its lives as a process."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import time
+from pathlib import Path
+
+from launch.children import Child, Role
+from launch.restarts import Restarts
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """A process that ended and should not have.
+
+    Attributes:
+      name: Of the role.
+      exit_code: As shells have it: 128 + the number of a signal.
+      lived_s: Seconds from start to end.
+      restart_in_s: None if it is not started again.
+      log: Where it logged to.
+      last_words: What it said was fatal, or the end of its log.
+    """
+
+    name: str
+    exit_code: int
+    lived_s: float
+    restart_in_s: float | None
+    log: Path
+    last_words: str
+
+    @property
+    def cause(self) -> str:
+        """The exit code, or the signal's name, in words."""
+        number = self.exit_code - 128
+        if number in set(signal.Signals):
+            return f"was ended by {signal.Signals(number).name}"
+        return f"failed with exit code {self.exit_code}"
+
+    def __str__(self) -> str:
+        """For the end of a run."""
+        return (
+            f"{self.name} failed (exit code {self.exit_code}, log {self.log}): "
+            f"{self.last_words}"
+        )
+
+
+class Worker:
+    """Starts the process of a role, and starts it again when it fails."""
+
+    def __init__(
+        self, role: Role, logs_dir: Path, temporary: Path, max_restarts: int
+    ) -> None:
+        """Starts nothing yet; see `Child` for the folders."""
+        self.role = role
+        self._folders = (logs_dir, temporary)
+        self._restarts = Restarts(max_restarts)
+        self.child: Child | None = None
+        self._start_at: float | None = time.monotonic()
+
+    @property
+    def has_finished(self) -> bool:
+        """Whether it is through with its work."""
+        return self.child is not None and self.child.exit_code == 0
+
+    def look(self, may_restart: bool) -> Failure | None:
+        """Starts it if that is due.
+
+        Args:
+          may_restart: Whether it is wanted any longer.
+
+        Returns:
+          The failure, once, if it has failed since the last look.
+        """
+        now = time.monotonic()
+        if self._start_at is not None:
+            if now >= self._start_at:
+                logs_dir, temporary = self._folders
+                is_restart = self.child is not None
+                self.child = Child(self.role, logs_dir, temporary, is_restart)
+                self._start_at = None
+            return None
+        child = self.child
+        if child is None or not child.exit_code or child.is_buried:
+            return None
+        child.is_buried = True
+        lived_s = now - child.started_at
+        delay_s = self._restarts.delay_s(child.exit_code, lived_s, now)
+        if not may_restart:
+            delay_s = None
+        self._start_at = None if delay_s is None else now + delay_s
+        return Failure(
+            self.role.name,
+            child.exit_code,
+            lived_s,
+            delay_s,
+            child.log,
+            child.last_words(),
+        )

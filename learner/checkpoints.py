@@ -1,0 +1,102 @@
+"""The learner's checkpoints on disk: checked before TF-Agents restores the newest.
+
+TF-Agents' Checkpointer fails on a damaged checkpoint although older ones are there, and
+starts anew without a word if its state file is missing.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+
+import tensorflow as tf
+
+from experiment import run_dir
+from experiment.errors import ConfigurationError
+from experiment.manifest import Manifest
+
+_PREFIX = "ckpt-"
+_DAMAGED = "damaged-"
+_RUN_ID = "run_id"
+
+
+def prepare(root_dir: Path, manifest: Manifest) -> int | None:
+    """Lets the newest checkpoint that can be read be the one that is restored.
+
+    Damaged ones are renamed, and loudly; half-written ones are removed.
+
+    Args:
+      root_dir: Folder of the learner.
+      manifest: Of the run.
+
+    Returns:
+      The train step of that checkpoint; None if there is none.
+
+    Raises:
+      ConfigurationError: They are of another run, or all are damaged.
+    """
+    folder = root_dir / run_dir.CHECKPOINTS
+    _require_own(folder, manifest)
+    for unfinished in folder.glob(f"{_PREFIX}*_temp*"):
+        shutil.rmtree(unfinished, ignore_errors=True)
+    steps = _steps(folder)
+    whole = [step for step in steps if _is_whole(folder, step)]
+    if steps and not whole:
+        raise ConfigurationError(
+            f"no checkpoint in {folder} can be read ({len(steps)} are damaged); start "
+            "a new run in another --root_dir."
+        )
+    for step in set(steps) - set(whole):
+        _set_aside(folder, step)
+    if not whole:
+        return None
+    paths = [f"{_PREFIX}{step}" for step in whole]
+    tf.compat.v1.train.update_checkpoint_state(str(folder), paths[-1], paths)
+    logging.info("the newest checkpoint is of train step %d", whole[-1])
+    return whole[-1]
+
+
+def _require_own(folder: Path, manifest: Manifest) -> None:
+    """Refuses the checkpoints of another run; marks new ones as those of this run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = folder / _RUN_ID
+    owner = mark.read_text().strip() if mark.exists() else None
+    if owner not in (None, manifest.run_id) or (owner is None and _steps(folder)):
+        raise ConfigurationError(
+            f"{folder} holds checkpoints of run {owner or 'of unknown name'}, but the "
+            f"server's is {manifest.run_id}; choose another --root_dir for the learner."
+        )
+    run_dir.write_text(mark, manifest.run_id)
+
+
+def _steps(folder: Path) -> list[int]:
+    """Train steps of all checkpoints, oldest first."""
+    names = [path.name for path in folder.glob(f"{_PREFIX}*")]
+    numbers = {name[len(_PREFIX) :].partition(".")[0] for name in names}
+    return sorted(int(number) for number in numbers if number.isdecimal())
+
+
+def _is_whole(folder: Path, step: int) -> bool:
+    """Whether all of a checkpoint can be read; its format has checksums."""
+    try:
+        reader = tf.train.load_checkpoint(str(folder / f"{_PREFIX}{step}"))
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)
+    # What the C++ reader's codes come out as: IndexError for a file cut off.
+    except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        logging.error(  # noqa: TRY400
+            "the checkpoint of train step %d is damaged, so the one before is taken: "
+            "%s",
+            step,
+            reason,
+        )
+        return False
+    return True
+
+
+def _set_aside(folder: Path, step: int) -> None:
+    """Keeps the files, under names that no reader takes for a checkpoint."""
+    for path in folder.glob(f"{_PREFIX}{step}.*"):
+        path.rename(path.with_name(f"{_DAMAGED}{path.name}"))

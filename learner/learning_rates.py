@@ -1,0 +1,33 @@
+"""Learning rates after a restore: those of today's settings, not those stored.
+
+Keras keeps the learning rate in a variable, so a checkpoint brings back the old one.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import tensorflow as tf
+from tf_agents.agents import tf_agent
+
+
+def read(agent: tf_agent.TFAgent) -> list[tuple[tf.Variable, float]]:
+    """The learning rates of all optimizers of an agent, as they are now.
+
+    Learning rates that are a schedule follow the train step, and are not stored.
+    """
+    found = (value for value in vars(agent).values())
+    optimizers = (each for each in found if isinstance(each, _OPTIMIZERS))
+    variables = (each.learning_rate for each in optimizers)
+    return [(each, float(each)) for each in variables if isinstance(each, tf.Variable)]
+
+
+def write(rates: list[tuple[tf.Variable, float]]) -> None:
+    """Sets the learning rates back to what `read` has found."""
+    for variable, wanted in rates:
+        if (restored := float(variable)) != wanted:
+            logging.warning("learning rate: %g, not %g as stored", wanted, restored)
+            variable.assign(wanted)
+
+
+_OPTIMIZERS = (tf.keras.optimizers.Optimizer, tf.keras.optimizers.legacy.Optimizer)

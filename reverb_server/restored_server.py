@@ -1,0 +1,64 @@
+"""Starts Reverb with the newest snapshot of the replay table that can be read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Callable
+
+import reverb
+
+from reverb_server import replay_restore, tables
+from reverb_server.replay_snapshots import ReplaySnapshots, Snapshot
+
+
+def start(
+    make_tables: Callable[[], list[reverb.Table]],
+    port: int,
+    snapshots: ReplaySnapshots,
+    candidates: Sequence[Snapshot],
+) -> tuple[reverb.Server, Snapshot | None]:
+    """Starts the server.
+
+    Args:
+      make_tables: Makes the tables by the settings in force.
+      port: To serve at.
+      snapshots: Of the run.
+      candidates: To restore from: the first one that can be read.
+
+    Returns:
+      The server, and the snapshot it was restored from; None if the replay table is
+      empty.
+
+    Raises:
+      ConfigurationError: A snapshot is of other data than the tables are made for.
+    """
+    checkpointer = reverb.checkpointers.DefaultCheckpointer(str(snapshots.working))
+    for snapshot in candidates:
+        made = make_tables()
+        [replay] = [table for table in made if table.name == tables.REPLAY]
+        try:
+            items = replay_restore.make_checkpoint(
+                snapshots.folder(snapshot), snapshots.working, replay
+            )
+            # Reverb raises RuntimeError for what it cannot read.
+            server = reverb.Server(made, port=port, checkpointer=checkpointer)
+        except (replay_restore.DamagedSnapshotError, RuntimeError, OSError) as error:
+            logging.error(  # noqa: TRY400
+                "the replay snapshot of train step %d cannot be restored, trying the "
+                "one before: %s",
+                snapshot.train_step,
+                str(error).splitlines()[0],
+            )
+            continue
+        finally:
+            # Reverb would keep it, since its name comes after all dates, and delete
+            # the next one that it writes itself.
+            snapshots.clear_working()
+        logging.info(
+            "restored %d items of the replay table, of train step %d",
+            items,
+            snapshot.train_step,
+        )
+        return server, snapshot
+    return reverb.Server(make_tables(), port=port, checkpointer=checkpointer), None
