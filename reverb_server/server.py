@@ -15,13 +15,17 @@ from tf_agents.experimental.distributed import reverb_variable_container
 
 from experiment import run_dir
 from experiment.definition import Experiment, operative_text
-from experiment.interval import Rate
+from experiment.interval import Interval, Rate
 from experiment.manifest import Manifest
 from reverb_server import run_tables, tables
 from reverb_server.address import NO_ANSWER
+from reverb_server.stall_watch import StallWatch
 from reverb_server.telemetry import drain
 
 _POLL_S = 0.5
+
+# Seconds between two rows of the server's own, if nobody sends any.
+_OWN_ROW_S = 2.0
 
 # Seconds without a word from anybody, after the end, until a server started by hand
 # ends too. The launcher ends its server as soon as all others are gone.
@@ -54,6 +58,7 @@ class RunServer:
         self.address = f"localhost:{port}"
         self.client = reverb.Client(self.address)
         self._rates = {"inserts": Rate(), "samples": Rate()}
+        self._stalls = StallWatch(self.address, self._items)
         run_dir.write_text(root_dir / run_dir.CONFIG, operative_text())
         run_dir.write_text(root_dir / run_dir.MANIFEST, manifest.to_json())
         self._metrics = root_dir / run_dir.METRICS
@@ -71,9 +76,10 @@ class RunServer:
           is_supervised: Whether somebody tells it to stop for sure; some may still be
             about to join then.
         """
+        own_row = Interval(_OWN_ROW_S)
         last_heard = time.monotonic()
         while not should_stop(_POLL_S):
-            if self._keep_new_rows():
+            if self._keep_new_rows(own_row.due()):
                 last_heard = time.monotonic()
             if is_supervised or not self._end_is_kept:
                 continue
@@ -86,16 +92,21 @@ class RunServer:
         self._server.stop()
         os.close(self._lock)
 
-    def _keep_new_rows(self) -> int:
-        """Writes what is new; returns how many rows other processes had sent."""
+    def _keep_new_rows(self, is_due: bool = False) -> int:
+        """Writes what is new; returns how many rows other processes had sent.
+
+        Args:
+          is_due: Whether to write the server's own row even if nobody sent one.
+        """
         try:
             info = self.client.server_info(timeout=5)
         except NO_ANSWER:  # The machine is this busy: the next round will do.
             return 0
         rows = drain(self.client, info[tables.TELEMETRY].current_size)
         received = len(rows)
-        if received:
-            rows.append(self._own_row(info))
+        stall = self._stalls.look(info, rows, time.monotonic())
+        if received or is_due:
+            rows.append({**self._own_row(info), "stall": stall})
         if info[tables.END].current_size and not self._end_is_kept:
             self._end_is_kept = True
             rows.append(self._end_row())
