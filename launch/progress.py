@@ -18,16 +18,20 @@ class Progress:
         self._newest: dict[tuple[str, int], dict[str, Any]] = {}
         self._best: float | None = None
         self._heard: dict[tuple[str, int], tuple[float, int]] = {}
+        self._stall_is_new = False
 
     def read(self) -> None:
         """Reads what has come since the last time."""
+        self._stall_is_new = False
         if not self._metrics.exists():
             return
+        was_stalled = self._stall is not None
         with self._metrics.open() as file:
             file.seek(self._position)
             while (line := file.readline()).endswith("\n"):
                 self._position = file.tell()
                 self._take(json.loads(line))
+        self._stall_is_new = self._stall is not None and not was_stalled
 
     def _take(self, row: dict[str, Any]) -> None:
         key = (row["role"], row.get("task", 0))
@@ -62,17 +66,32 @@ class Progress:
         value = self.figure("run", "status")
         return None if value is None else str(value)
 
+    @property
+    def _stall(self) -> str | None:
+        """Who waits for whom, as the server explains it; None if the run moves."""
+        value = self.figure("reverb_server", "stall")
+        return None if value is None else str(value)
+
+    @property
+    def stall_is_new(self) -> bool:
+        """Whether the last `read` brought the news that something stands still."""
+        return self._stall_is_new
+
     def line(self, seconds: float) -> str:
-        """The line to show.
+        """What to show: a line, and one more while something stands still.
 
         Args:
           seconds: Since the start.
         """
+        figures = self._figures(seconds)
+        return figures if self._stall is None else f"{figures}\nwaiting: {self._stall}"
+
+    def _figures(self, seconds: float) -> str:
         server, learner = "reverb_server", "learner"
         minutes, rest = divmod(int(seconds), 60)
         parts = [f"{minutes:02d}:{rest:02d}"]
         train_step = self.figure(learner, "train_step")
-        if train_step is None and self.figure(server, "env_steps") is None:
+        if train_step is None and not self.figure(server, "env_steps"):
             return f"{parts[0]}  starting"
         parts.append(
             f"train step {train_step or 0:,} "

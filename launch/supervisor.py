@@ -137,7 +137,7 @@ class Supervisor:
                 self._finished = True
                 return
             self._progress.read()
-            if ended_at is None and shown.due():
+            if ended_at is None and (shown.due() or self._progress.stall_is_new):
                 self._say(self._progress.line(time.time() - self._started_at))
             if self._progress.status and ended_at is None:
                 ended_at = time.monotonic()

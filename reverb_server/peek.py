@@ -23,6 +23,7 @@ from experiment.errors import check_number
 from experiment.manifest import Manifest
 from reverb_server import address as address_lib
 from reverb_server import replay_layout, run_tables, tables
+from reverb_server.rate_limiter import Waits, who_waits
 from reverb_server.replay_layout import ReplayLayout, Step
 
 _SERVER_ADDRESS = shared_flags.define_server_address()
@@ -103,17 +104,17 @@ def table_line(table: Any, per_item: int | None = None) -> str:
 
 
 def _limiter_state(table: Any) -> str:
-    """Who has to wait, in the words of reverb/cc/rate_limiter.cc."""
+    """Who has to wait, in words."""
     limiter = table.rate_limiter_info
     ratio = limiter.samples_per_insert
-    ahead = limiter.insert_stats.completed * ratio - limiter.sample_stats.completed
-    if table.current_size < limiter.min_size_to_sample:
-        return f"samples wait until it is filled to {limiter.min_size_to_sample:,}"
-    if ahead - 1 < limiter.min_diff:
-        return f"samples wait for inserts, at {ratio:g} samples per insert"
-    if ahead + ratio > limiter.max_diff:
-        return f"inserts wait for samples, at {ratio:g} samples per insert"
-    return "nobody waits"
+    return {
+        Waits.FOR_FILLING: (
+            f"samples wait until it is filled to {limiter.min_size_to_sample:,}"
+        ),
+        Waits.SAMPLES: f"samples wait for inserts, at {ratio:g} samples per insert",
+        Waits.INSERTS: f"inserts wait for samples, at {ratio:g} samples per insert",
+        Waits.NOBODY: "nobody waits",
+    }[who_waits(table)]
 
 
 def _layout(manifest: Manifest) -> ReplayLayout:

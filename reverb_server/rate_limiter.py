@@ -6,7 +6,10 @@ same, since samples and inserts are items alike.
 
 from __future__ import annotations
 
+import enum
 import math
+import sys
+from typing import Any
 
 import reverb
 
@@ -15,6 +18,15 @@ from experiment.settings import Collect, Replay, Train
 
 # Batches that are unpacked at a time.
 STACK = 4
+
+
+class Waits(enum.Enum):
+    """Who is made to wait by the limiter of a table."""
+
+    FOR_FILLING = enum.auto()  # Samples, until the table is filled to its minimum.
+    SAMPLES = enum.auto()  # For inserts.
+    INSERTS = enum.auto()  # For samples.
+    NOBODY = enum.auto()
 
 
 def in_flight_items(replay: Replay, train: Train) -> int:
@@ -99,3 +111,31 @@ def rate_limiter(
         min_size_to_sample=min_items,
         error_buffer=float(items),
     )
+
+
+def who_waits(table: Any) -> Waits:
+    """Who has to wait, by the formulas of reverb/cc/rate_limiter.cc.
+
+    Args:
+      table: What `server_info` said of it.
+    """
+    limiter = table.rate_limiter_info
+    ratio = limiter.samples_per_insert
+    ahead = limiter.insert_stats.completed * ratio - limiter.sample_stats.completed
+    if table.current_size < limiter.min_size_to_sample:
+        return Waits.FOR_FILLING
+    if ahead - 1 < limiter.min_diff:
+        return Waits.SAMPLES
+    if ahead + ratio > limiter.max_diff:
+        return Waits.INSERTS
+    return Waits.NOBODY
+
+
+def keeps_ratio(table: Any) -> bool:
+    """Whether it keeps samples per insert, not only a size before the first sample.
+
+    Args:
+      table: What `server_info` said of it.
+    """
+    # What reverb.rate_limiters.MinSize takes for "no limit".
+    return bool(table.rate_limiter_info.max_diff < sys.float_info.max)

@@ -24,11 +24,12 @@ from experiment.manifest import Manifest
 from reverb_server import restored_server, run_tables, tables
 from reverb_server.address import NO_ANSWER
 from reverb_server.replay_snapshots import ReplaySnapshots, Snapshot
+from reverb_server.stall_watch import StallWatch
 from reverb_server.telemetry import SNAPSHOT, drain
 
 _POLL_S = 0.5
 
-# Seconds between two rows of its own while nobody else sends any.
+# Seconds between two rows of the server's own, if nobody sends any.
 _OWN_ROW_S = 2.0
 
 # Seconds without a word from anybody, after the end, until a server started by hand
@@ -95,7 +96,7 @@ class RunServer:
         self.address = f"localhost:{port}"
         self.client = reverb.Client(self.address)
         self._rates = {"inserts": Rate(), "samples": Rate()}
-        self._own_row_due = Interval(_OWN_ROW_S)
+        self._stalls = StallWatch(self.address, self._items)
         self._metrics = root_dir / run_dir.METRICS
         self._end_is_kept = False
         self._publish(root_dir, restored)
@@ -118,8 +119,14 @@ class RunServer:
         self.manifest = dataclasses.replace(
             self.manifest, earlier_env_steps=env_steps - counted
         )
-        run_dir.write_text(root_dir / run_dir.CONFIG, operative_text())
-        run_dir.write_text(root_dir / run_dir.MANIFEST, self.manifest.to_json())
+        try:
+            run_dir.write_text(root_dir / run_dir.CONFIG, operative_text())
+            run_dir.write_text(root_dir / run_dir.MANIFEST, self.manifest.to_json())
+        except OSError:
+            if self.manifest.server_start == 1:
+                raise
+            # The run has its files, and goes on with a full disk.
+            logging.exception("the run's manifest could not be written anew")
         for change in self.manifest.changes:
             logging.warning("changed by this resume, and applied: %s", change)
         run_tables.publish_manifest(self.client, self.manifest)
@@ -135,9 +142,10 @@ class RunServer:
           is_supervised: Whether somebody tells it to stop for sure; some may still be
             about to join then.
         """
+        own_row = Interval(_OWN_ROW_S)
         last_heard = time.monotonic()
         while not should_stop(_POLL_S):
-            if self._keep_new_rows():
+            if self._keep_new_rows(own_row.due()):
                 last_heard = time.monotonic()
             if is_supervised or not self._end_is_kept:
                 continue
@@ -165,16 +173,22 @@ class RunServer:
         self._server.stop()
         os.close(self._lock)
 
-    def _keep_new_rows(self) -> int:
-        """Writes what is new; returns how many rows other processes had sent."""
+    def _keep_new_rows(self, is_due: bool = False) -> int:
+        """Writes what is new; returns how many rows other processes had sent.
+
+        Args:
+          is_due: Whether to write the server's own row even if nobody sent one.
+        """
         try:
             info = self.client.server_info(timeout=5)
         except NO_ANSWER:  # The machine is this busy: the next round will do.
             return 0
         rows = drain(self.client, info[tables.TELEMETRY].current_size)
         received = len(rows)
-        if received or self._own_row_due.due():
-            rows.append(self._own_row(info))
+        figures = [row for row in rows if SNAPSHOT not in row]
+        stall = self._stalls.look(info, figures, time.monotonic())
+        if received or is_due:
+            rows.append({**self._own_row(info), "stall": stall})
         if info[tables.END].current_size and not self._end_is_kept:
             self._end_is_kept = True
             rows.append(self._end_row())

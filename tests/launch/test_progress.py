@@ -60,6 +60,43 @@ def test_before_the_first_figures_it_is_starting(metrics: Path) -> None:
     assert progress.figure("learner", "train_step") is None
 
 
+def test_a_server_alone_has_not_started_a_run(metrics: Path, append: Append) -> None:
+    """It says of itself that it is there; the others still import."""
+    progress = Progress(metrics)
+    append({**SERVER, "env_steps": 0, "stall": None})
+    progress.read()
+    assert progress.line(4) == "00:04  starting"
+
+
+def test_who_waits_for_whom_is_a_line_of_its_own(metrics: Path, append: Append) -> None:
+    """As long as the server says so."""
+    progress = Progress(metrics)
+    append({**SERVER, "stall": "the learner waits"}, LEARNER)
+    progress.read()
+    figures, stall = progress.line(40).splitlines()
+    assert figures.startswith("00:40  train step 6,789")
+    assert stall == "waiting: the learner waits"
+    append({**SERVER, "env_steps": 0, "stall": "no actor"}, LEARNER)
+    progress.read()
+    assert progress.line(41).splitlines()[1] == "waiting: no actor"
+    append({**SERVER, "stall": None})
+    progress.read()
+    assert progress.line(42).startswith("00:42  train step")
+    assert "waiting" not in progress.line(42)
+
+
+def test_only_the_beginning_of_a_wait_is_news(metrics: Path, append: Append) -> None:
+    """The seconds in its sentence grow, and many a look at the file finds no row."""
+    progress = Progress(metrics)
+    said = []
+    for stall in (None, "for 10 s", "for 12 s", None, None, "for 10 s"):
+        append({**SERVER, "stall": stall})
+        for _ in range(2):
+            progress.read()
+            said.append(progress.stall_is_new)
+    assert [number for number, is_new in enumerate(said) if is_new] == [2, 10]
+
+
 def test_other_roles_have_not_started_a_run(metrics: Path, append: Append) -> None:
     """The eval job says its target before anything is trained."""
     progress = Progress(metrics)

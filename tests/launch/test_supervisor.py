@@ -63,6 +63,13 @@ with pathlib.Path("run", "metrics.jsonl").open("a") as file:
     file.write(row + chr(10))
 """
 
+_STALL = """
+import pathlib, time
+row = '{"role": "reverb_server", "task": 0, "stall": "the learner waits"}'
+pathlib.Path("run", "metrics.jsonl").write_text(row + chr(10))
+time.sleep(0.8)
+"""
+
 _FIGURES = """
 import pathlib, time
 row = '{"role": "learner", "task": 0, "train_step": 42}'
@@ -250,6 +257,15 @@ def test_the_progress_is_shown_until_the_run_has_ended(supervise: Supervise) -> 
     outcome, said = run.outcome()
     assert outcome[0] == "max_train_steps"
     assert any("train step 42" in line for line in said)
+
+
+def test_a_standstill_is_shown_at_once(supervise: Supervise) -> None:
+    """Not only with the next line of figures."""
+    run = supervise(
+        {"a-server": _UNTIL_TOLD, "a-learner": _STALL + _END}, _PROGRESS_S=60
+    )
+    _, said = run.outcome()
+    assert said[1] == "waiting: the learner waits"
 
 
 def test_nothing_is_left_in_the_folder_of_temporary_files(

@@ -15,7 +15,7 @@ import tensorflow as tf
 from experiment import definition, run_dir, run_status
 from experiment.errors import ConfigurationError
 from experiment.manifest import Manifest
-from reverb_server import run_tables, server, tables
+from reverb_server import motion, run_tables, server, stall_watch, tables
 from reverb_server.replay_dataset import replay_dataset
 from reverb_server.replay_layout import replay_layout
 from reverb_server.replay_writer import ReplayWriter
@@ -134,6 +134,21 @@ def test_the_server_has_figures_of_its_own(
     assert row["samples_per_s"] > 0
 
 
+def test_a_dead_run_is_heard_of_from_the_server(
+    run: RunServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its own rows come though nobody sends any, and say what is missing."""
+    monkeypatch.setattr(server, "_OWN_ROW_S", 0.0)
+    serve(run, rounds=1)
+    [row] = metrics(tmp_path)
+    assert row["role"] == "reverb_server"
+    assert row["stall"] is None
+    monkeypatch.setattr(stall_watch, "_START_S", 0.0)
+    monkeypatch.setattr(motion, "STILL_S", 0.0)
+    serve(run, rounds=1)
+    assert "none has been heard of" in metrics(tmp_path)[-1]["stall"]
+
+
 def test_the_end_is_kept_once_with_its_train_step(
     run: RunServer, sender: TelemetrySender, cartpole: Built, tmp_path: Path
 ) -> None:
@@ -174,8 +189,9 @@ def test_a_server_that_was_left_alone_ends_after_the_end(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """Once all have been quiet for some time; before the end it would not."""
+    """Once all others have been quiet for some time; before the end it would not."""
     monkeypatch.setattr(server, "_QUIET_S", 0.0)
+    monkeypatch.setattr(server, "_OWN_ROW_S", 0.0)
     sender.send({})
     rounds: list[float] = []
 

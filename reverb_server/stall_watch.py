@@ -1,0 +1,90 @@
+"""Watches a run for standstill: looks, remembers, explains, logs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from reverb_server import tables
+from reverb_server.motion import STILL_S, Growth, Peers
+from reverb_server.stall import Scene, Stall
+
+# Seconds from the start, or from the last look if the server itself stood still, until
+# anything is said: processes import for seconds, and have to be heard of first.
+_START_S = 30.0
+
+# Seconds between two warnings of the same cause.
+_REPEAT_S = 30.0
+
+
+class StallWatch:
+    """Remembers what moved, explains what does not, and logs it."""
+
+    def __init__(self, address: str, transitions_per_item: int) -> None:
+        """Has seen nothing yet.
+
+        Args:
+          address: host:port that a process on this machine is started with.
+          transitions_per_item: Of the replay table.
+        """
+        self._address = address
+        self._per_item = transitions_per_item
+        self._peers = Peers()
+        self._looked_at = float("-inf")
+        self._cause: str | None = None
+        self._began = self._warned_at = 0.0
+
+    def look(
+        self, info: dict[str, Any], rows: Sequence[dict[str, Any]], now: float
+    ) -> str | None:
+        """Looks once.
+
+        Args:
+          info: What `server_info` said of the tables.
+          rows: Telemetry that came since the last look, oldest first.
+          now: Seconds, of a clock that only goes forward.
+
+        Returns:
+          One sentence if something stands still or is missed, else None.
+        """
+        limiter = info[tables.REPLAY].rate_limiter_info
+        inserts = limiter.insert_stats.completed
+        samples = limiter.sample_stats.completed
+        self._peers.take(rows, now)
+        if now - self._looked_at > STILL_S:
+            self._started_at = now
+            self._inserts, self._samples = Growth(inserts, now), Growth(samples, now)
+        self._looked_at = now
+        self._inserts.take(inserts, now)
+        self._samples.take(samples, now)
+        stall = None
+        if now - self._started_at >= _START_S and not info[tables.END].current_size:
+            scene = Scene(
+                table=info[tables.REPLAY],
+                has_weights=bool(info[tables.VARIABLES].current_size),
+                inserts=self._inserts,
+                samples=self._samples,
+                actors=self._peers.all("actor", now),
+                learners=self._peers.all("learner", now),
+                eval_jobs=self._peers.all("eval_job", now),
+                address=self._address,
+                per_item=self._per_item,
+            )
+            stall = scene.stall() or scene.missed()
+        self._log(stall, now)
+        return stall.sentence if stall else None
+
+    def _log(self, stall: Stall | None, now: float) -> None:
+        """Warns of a new cause, and of an old one now and then; says when it ends."""
+        if stall is None:
+            if self._cause is not None:
+                logging.info("nobody waits any more, after %.0f s", now - self._began)
+            self._cause = None
+            return
+        if self._cause is None:
+            self._began = now - stall.seconds
+        if stall.cause != self._cause or now - self._warned_at >= _REPEAT_S:
+            logging.warning("waiting: %s", stall.sentence)
+            self._warned_at = now
+        self._cause = stall.cause
