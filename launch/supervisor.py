@@ -92,6 +92,7 @@ class Supervisor:
         self._failures = Failures(options.root_dir, say)
         self._late: str | None = None
         self._finished = False
+        self._is_settled = False
 
     def run(self, stop: StopSignal) -> Outcome:
         """Runs until the run has ended.
@@ -137,6 +138,7 @@ class Supervisor:
                 self._finished = True
                 return
             self._progress.read()
+            self._tell_changes()
             if ended_at is None and (shown.due() or self._progress.stall_is_new):
                 self._say(self._progress.line(time.time() - self._started_at))
             if self._progress.status and ended_at is None:
@@ -148,6 +150,14 @@ class Supervisor:
                     f"{', '.join(late)} did not end {_END_TIMEOUT_S:.0f} s after"
                 )
                 return
+
+    def _tell_changes(self) -> None:
+        """Says once, when the server is up, what a resume has changed."""
+        if self._is_settled or not self._progress.heard_at("reverb_server", 0):
+            return
+        self._is_settled = True
+        for change in run_dir.read_manifest(self._options.root_dir).changes:
+            self._say(f"changed by this resume: {change}")
 
     def _look_after_all(self) -> bool:
         """Starts what is due; returns whether the run can go on."""

@@ -95,14 +95,29 @@ def _record(
     record = checkpoint_pb2.PriorityTableCheckpoint()
     record.CopyFrom(stored)
     record.max_size = wanted.max_size
-    limiter = wanted.rate_limiter_info
-    record.rate_limiter.samples_per_insert = limiter.samples_per_insert
-    record.rate_limiter.min_diff = limiter.min_diff
-    record.rate_limiter.max_diff = limiter.max_diff
-    record.rate_limiter.min_size_to_sample = limiter.min_size_to_sample
+    _set_limiter(record.rate_limiter, wanted.rate_limiter_info)
     dropped = max(0, items - wanted.max_size)
     record.rate_limiter.delete_count += dropped
     return record, dropped
+
+
+def _set_limiter(
+    record: checkpoint_pb2.RateLimiterCheckpoint, wanted: schema_pb2.RateLimiterInfo
+) -> None:
+    """Sets the limiter, and the count of samples so that it holds from now on.
+
+    Reverb lets inserts * samples_per_insert - samples be between two bounds. Of a run
+    with another ratio before, that is far out of them: one side would wait until the
+    whole past is made up for.
+    """
+    ahead = record.insert_count * record.samples_per_insert - record.sample_count
+    ahead = min(max(ahead, wanted.min_diff), wanted.max_diff)
+    samples = record.insert_count * wanted.samples_per_insert - ahead
+    record.sample_count = max(0, round(samples))
+    record.samples_per_insert = wanted.samples_per_insert
+    record.min_diff = wanted.min_diff
+    record.max_diff = wanted.max_diff
+    record.min_size_to_sample = wanted.min_size_to_sample
 
 
 def _items(snapshot: Path, table: str) -> Iterator[bytes]:

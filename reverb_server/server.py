@@ -77,21 +77,16 @@ class RunServer:
         )
         self._items = experiment.replay.transitions_per_item
         self._snapshots = ReplaySnapshots(root_dir)
-        candidates = self._snapshots.newest_first() if restore else []
-        # Keep it: a Reverb server that nobody refers to stops.
-        self._server, restored = restored_server.start(
-            functools.partial(
-                tables.make_tables,
-                experiment,
-                agent,
-                train_step,
-                manifest.num_actors,
-                str(run_tables.Identity.of(manifest)),
-            ),
-            port,
-            self._snapshots,
-            candidates,
+        make_tables = functools.partial(
+            tables.make_tables,
+            experiment,
+            agent,
+            train_step,
+            manifest.num_actors,
+            str(run_tables.Identity.of(manifest)),
         )
+        # Keep it: a Reverb server that nobody refers to stops.
+        self._server, restored = self._start(make_tables, port, restore)
         self._require_restored(restored, restore and not may_be_empty)
         self.address = f"localhost:{port}"
         self.client = reverb.Client(self.address)
@@ -100,6 +95,18 @@ class RunServer:
         self._metrics = root_dir / run_dir.METRICS
         self._end_is_kept = False
         self._publish(root_dir, restored)
+
+    def _start(
+        self, make_tables: Callable[[], list[reverb.Table]], port: int, restore: bool
+    ) -> tuple[reverb.Server, Snapshot | None]:
+        candidates = self._snapshots.newest_first() if restore else []
+        try:
+            return restored_server.start(make_tables, port, self._snapshots, candidates)
+        except ConfigurationError as error:
+            if not self.manifest.changes:
+                raise
+            changes = "; ".join(self.manifest.changes)
+            raise ConfigurationError(f"--resume: {changes}: {error}") from error
 
     def _require_restored(self, restored: Snapshot | None, is_required: bool) -> None:
         if restored is None and self._snapshots.are_there():
