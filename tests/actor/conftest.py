@@ -9,6 +9,7 @@ from typing import Any, Callable
 
 import pytest
 
+from actor.watchdog import Watchdog
 from experiment import definition
 from tests.actor.served_run import ServedRun, serve
 
@@ -24,6 +25,11 @@ Collect.pull_interval_s = 0.005
 """
 
 ServeCartPole = Callable[..., ServedRun]
+
+
+def unwatched() -> Watchdog:
+    """A watchdog that nobody lets look."""
+    return Watchdog(0, 300.0, report=lambda **_: None, fail=lambda _: None)
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import numpy as np
 import portpicker
 import pytest
 import reverb
-from tf_agents.environments import batched_py_environment
 from tf_agents.policies import fixed_policy
 
 from actor.collector import Collector, random_share
 from experiment.definition import Experiment
+from experiment.environments import EnvironmentBatch
 from experiment.settings import Replay
 from reverb_server import replay_layout
 from reverb_server.replay_layout import RANDOM_POLICY, ReplayLayout
@@ -90,8 +90,10 @@ def act() -> Iterator[Act]:
             ScriptedEnvironment(itertools.chain(own, itertools.repeat(own[-1])))
             for own in episodes
         ]
-        batch = batched_py_environment.BatchedPyEnvironment(
-            environments, multithreading=False
+        # One that is made anew repeats its last episode.
+        batch = EnvironmentBatch(
+            environments,
+            lambda: ScriptedEnvironment(itertools.repeat(episodes[0][-1])),
         )
         agent, _ = Experiment().make_agent(batch)
         layout = replay_layout.replay_layout(

@@ -57,6 +57,7 @@ def scripted(
             )
             for rewards in first_episodes
         ],
+        lambda: ScriptedEnvironment(itertools.repeat(AFTERWARDS)),
     )
 
 

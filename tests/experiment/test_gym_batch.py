@@ -22,7 +22,7 @@ def both(
     factory = functools.partial(environments.gym_environment, name, limit)
     quick = environments.batched(factory, count, np.random.SeedSequence(4))
     assert type(quick) is GymBatch
-    wrapped = EnvironmentBatch([factory() for _ in range(count)])
+    wrapped = EnvironmentBatch([factory() for _ in range(count)], factory)
     quick.seed(7)
     wrapped.seed(7)
     return quick, wrapped
