@@ -193,8 +193,8 @@ class EnvironmentBatch(batched_py_environment.BatchedPyEnvironment):
                 steps.append(self._restart(number, error))
         batch = nest_utils.stack_nested_arrays(steps)
         if poison := recovery.not_finite_in(batch):
-            for number, error in poison.items():
-                steps[number] = self._restart(number, error)
+            for number, reason in poison.items():
+                steps[number] = self._restart(number, reason)
             batch = nest_utils.stack_nested_arrays(steps)
         if self.recovery.has_suspects:
             self.recovery.moved(np.flatnonzero(~batch.is_first()).tolist())
@@ -211,8 +211,8 @@ class EnvironmentBatch(batched_py_environment.BatchedPyEnvironment):
                 environment.seed(seed)
             step = environment.reset()
             batch_of_one = nest_utils.batch_nested_array(step)
-            for poison in recovery.not_finite_in(batch_of_one).values():
-                raise poison
+            for reason in recovery.not_finite_in(batch_of_one).values():
+                raise reason
             return step
 
         self.recovery.active = number
@@ -227,8 +227,8 @@ def batched(
     An environment that can be stepped as a batch says so by a method `batch(count)`,
     which returns a batched PyEnvironment; of any other, `count` are made.
 
-    The batch outlives failures of its environments, and has a `recovery.Recovery` as its
-    attribute `recovery`. At the start, one that cannot be made is an error.
+    The batch outlives failures of its environments; its attribute `recovery` (see
+    `recovery.Recovery`) counts them. One that cannot be made at the start is an error.
 
     Args:
       factory: Makes one unbatched environment.

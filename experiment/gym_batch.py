@@ -117,8 +117,8 @@ class GymBatch(py_environment.PyEnvironment):
         if errors or not recovery.seem_finite(observations, rewards):
             # What stands in the rows of those that raised is of no interest.
             poison = recovery.not_finite(observation=observations, reward=rewards)
-            for number, error in {**poison, **errors}.items():
-                observations[number] = self._restart(number, error)
+            for number, reason in {**poison, **errors}.items():
+                observations[number] = self._restart(number, reason)
                 first[number], ended[number], rewards[number] = True, False, 0
         if memory.has_suspects:
             memory.moved(np.flatnonzero(~first).tolist())
@@ -136,8 +136,8 @@ class GymBatch(py_environment.PyEnvironment):
             spec = self._time_step_spec.observation
             observation = np.empty(spec.shape, spec.dtype)
             observation[...] = environment.reset()
-            for poison in recovery.not_finite(observation=observation[None]).values():
-                raise poison
+            for reason in recovery.not_finite(observation=observation[None]).values():
+                raise reason
             return observation
 
         self.recovery.active = number

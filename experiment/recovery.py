@@ -184,6 +184,7 @@ class RecoveringBatch(wrappers.PyEnvironmentBaseWrapper):
           make: Makes another one, in the place of one that has failed.
         """
         super().__init__(batch)
+        self._env = batch
         self._make = make
         self.recovery = Recovery()
 
@@ -220,7 +221,7 @@ class RecoveringBatch(wrappers.PyEnvironmentBaseWrapper):
 
 
 def _checked(step: ts.TimeStep) -> ts.TimeStep:
-    """The same batched time step; raises `NotFiniteError` if it is one not to be used."""
+    """The same batched time step; raises `NotFiniteError` if a number in it is."""
     for number, error in not_finite_in(step).items():
         raise NotFiniteError(f"environment {number}: {error}")
     return step

@@ -22,9 +22,10 @@ _FLUSH_TIMEOUT_MS = 250
 class ReplayWriter:
     """An observer for PyDriver: batches of steps in, items of the replay table out.
 
-    A window of consecutive steps never crosses the border of an episode, nor the failure
-    of an environment in the midst of one. Windows of different environments are put together into items as they come; if an item has one
-    window only, it refers to steps that other items refer to as well.
+    A window of consecutive steps never crosses the border of an episode, nor the
+    failure of an environment in the midst of one. Windows of different environments are
+    put together into items as they come; if an item has one window only, it refers to
+    steps that other items refer to as well.
     """
 
     def __init__(

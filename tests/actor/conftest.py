@@ -41,7 +41,7 @@ def serve_cartpole(tmp_path: Path) -> Iterator[ServeCartPole]:
         def start(**settings: Any) -> ServedRun:
             nonlocal number
             number += 1
-            experiment = definition.load_text(CARTPOLE)
+            experiment = definition.load_text(settings.get("gin_text", CARTPOLE))
             folder = tmp_path / str(number)
             return stack.enter_context(serve(experiment, folder, **settings))
 

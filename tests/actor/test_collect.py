@@ -165,6 +165,7 @@ def test_figures_are_reported(
     run = serve_cartpole()
     Learner(run).publish(3)
     collector, weights = build(run)
+    collector._environment.recovery.failures = 7
     reports: list[dict[str, Any]] = []
     steps = collect_lib.collect(
         collector,
@@ -180,7 +181,7 @@ def test_figures_are_reported(
     assert last == {
         "env_steps": steps,
         "episodes": collector.episodes,
-        "environment_failures": 0,
+        "environment_failures": 7,
         "average_return": collector.average_return,
         "policy_train_step": 3,
     }

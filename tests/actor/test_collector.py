@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
@@ -261,6 +263,38 @@ def test_the_average_return_forgets_old_episodes(act: Act) -> None:
     acting.collector.run(30)
     assert acting.collector.episodes == 30
     assert acting.collector.average_return == np.mean(range(10, 30))
+
+
+def test_an_abandoned_episode_is_in_no_figure(act: Act) -> None:
+    """The second step of an environment fails; its third begins another episode.
+
+    TF-Agents' own EnvironmentSteps would count the step that failed.
+    """
+    collector = act([[1.0, math.nan], [2.0, 4.0]], [[32.0] * 4]).collector
+    collector.run(2)
+    assert (collector.env_steps, collector.environment_failures) == (2, 0)
+    collector.run(1)  # The one fails: its step is a first one.
+    assert (collector.env_steps, collector.environment_failures) == (3, 1)
+    assert collector.episodes == 0
+    collector.run(1)
+    collector.run(1)
+    assert (collector.env_steps, collector.environment_failures) == (7, 1)
+    assert (collector.episodes, collector.average_return) == (2, (6.0 + 128.0) / 2)
+
+
+def test_no_transition_leads_across_a_failure(act: Act) -> None:
+    """Of two environments that fail now and then, all others are in the table."""
+    fails = [1.0, 2.0, math.nan]
+    acting = act([fails, [4.0, 8.0]], [[16.0] * 3, [32.0, math.nan], [64.0] * 4])
+    for _ in range(10):
+        acting.collector.run(4)
+    assert acting.collector.environment_failures >= 2
+    steps = acting.transitions()
+    assert all(step.next_time == step.time + 1 for step in steps)
+    written = collections.Counter(step.reward for step in steps)
+    assert written[1.0] == written[2.0] == 1
+    assert set(written) <= {1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0}
+    assert acting.collector.env_steps - 6 < len(steps) <= acting.collector.env_steps
 
 
 @pytest.mark.parametrize(

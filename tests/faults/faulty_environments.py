@@ -124,6 +124,6 @@ def poisonous_cartpole(
 def _environment(
     make: Callable[[], gym.Env], quick: bool
 ) -> py_environment.PyEnvironment:
-    """Args: quick: Whether batches are stepped by GymBatch, as gym_environment's are."""
+    """Args: quick: Whether GymBatch steps batches of it, as of gym_environment."""
     environment = GymEnvironment(make, _TIME_LIMIT)
     return environment if quick else wrappers.PyEnvironmentBaseWrapper(environment)
