@@ -11,7 +11,10 @@ import pytest
 
 from actor.watchdog import Watchdog
 from experiment import definition
+from tests.actor.acting import act
 from tests.actor.served_run import ServedRun, serve
+
+__all__ = ["act", "serve_cartpole"]
 
 CARTPOLE = """
 gym_environment.name = 'CartPole-v1'
