@@ -8,6 +8,7 @@ from absl import flags
 
 from actor import builder
 from actor import collect as collect_lib
+from actor import watchdog as watchdog_lib
 from experiment import definition, devices, process
 from experiment import flags as shared_flags
 from experiment.errors import check_number
@@ -28,8 +29,13 @@ def main() -> int:
     check_number("--task", _TASK.value, at_least=0, integer=True)
     run = membership.Membership(address, "actor", stop, _TASK.value)
     experiment = definition.load_text(run.manifest.gin_text)
-    collector, weights = builder.build(experiment, run, _TASK.value)
-    envs = experiment.collect.envs_per_actor
+    settings = experiment.collect
+    watchdog = watchdog_lib.Watchdog(
+        _TASK.value, settings.environment_timeout_s, run.report, process.fail
+    )
+    process.start_thread("environment watchdog", watchdog.run)
+    collector, weights = builder.build(experiment, run, _TASK.value, watchdog)
+    envs = settings.envs_per_actor
     missing = functools.partial(builder.missing_random_steps, experiment, run)
     collect_lib.collect(collector, weights, envs, missing, run.is_running, run.report)
     run.leave()

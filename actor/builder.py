@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from actor.collector import Collector, random_share
+from actor.watchdog import Watchdog, WatchedEnvironment
 from experiment import environments, seeding
 from experiment.definition import Experiment
 from reverb_server import replay_layout, tables
@@ -12,7 +13,7 @@ from reverb_server.weights import WeightsPuller
 
 
 def build(
-    experiment: Experiment, run: Membership, task: int
+    experiment: Experiment, run: Membership, task: int, watchdog: Watchdog
 ) -> tuple[Collector, WeightsPuller]:
     """Builds the environments, the agent with its weights, and the writer.
 
@@ -20,15 +21,18 @@ def build(
       experiment: What is learned.
       run: The run this actor has joined.
       task: Number of the actor: it decides on seeds and exploration.
+      watchdog: Hears what the environments are at.
 
     Returns:
       What collects, and what keeps its weights new.
     """
     manifest, settings = run.manifest, experiment.collect
     seed = seeding.seed_role(manifest.seed, "actor", task)
-    environment = environments.batched(
-        experiment.environment, settings.envs_per_actor, seed
-    )
+    with watchdog.inside("its factory"):
+        batch = environments.batched(
+            experiment.environment, settings.envs_per_actor, seed
+        )
+    environment = WatchedEnvironment(batch, watchdog)
     agent, train_step = experiment.make_agent(environment)
     layout = replay_layout.replay_layout(agent, experiment.replay)
     info = run.client.server_info(timeout=10)

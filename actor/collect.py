@@ -50,6 +50,7 @@ def collect(
                 env_steps=collector.env_steps,
                 env_steps_per_s=rate.update(collector.env_steps),
                 episodes=collector.episodes,
+                environment_failures=collector.environment_failures,
                 average_return=collector.average_return,
                 policy_train_step=weights.train_step,
                 waited_s=collector.waited_s,

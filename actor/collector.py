@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
+import numpy as np
 from tf_agents.agents import tf_agent
 from tf_agents.drivers import py_driver
 from tf_agents.environments import py_environment
 from tf_agents.metrics import py_metrics
 from tf_agents.policies import random_tf_policy, tf_policy
+from tf_agents.trajectories import StepType, trajectory
 
 from experiment.batched_policy import BatchedPolicy
 from reverb_server.replay_layout import RANDOM_POLICY
@@ -42,7 +44,7 @@ class Collector:
         """Resets the environments.
 
         Args:
-          environment: Batched.
+          environment: Batched, by `environments.batched`.
           agent: Knows the specs.
           policy: What to act with once there are weights.
           writer: Observes every step.
@@ -58,7 +60,7 @@ class Collector:
             batch_size=batch_size, buffer_size=_RETURN_EPISODES
         )
         self._episodes = py_metrics.NumberOfEpisodes()
-        self._env_steps = py_metrics.EnvironmentSteps()
+        self._env_steps = 0
         self._random_policy = BatchedPolicy(
             random_tf_policy.RandomTFPolicy(
                 agent.time_step_spec,
@@ -72,8 +74,8 @@ class Collector:
 
     @property
     def env_steps(self) -> int:
-        """Steps taken so far, in all environments."""
-        return int(self._env_steps.result())
+        """Steps taken so far, in all environments; one that failed took none."""
+        return self._env_steps
 
     @property
     def is_random(self) -> bool:
@@ -84,6 +86,11 @@ class Collector:
     def episodes(self) -> int:
         """Episodes ended so far."""
         return int(self._episodes.result())
+
+    @property
+    def environment_failures(self) -> int:
+        """Times that an environment failed and was made anew so far."""
+        return int(self._environment.recovery.failures)
 
     @property
     def average_return(self) -> float | None:
@@ -122,7 +129,7 @@ class Collector:
         driver = py_driver.PyDriver(
             self._environment,
             self._random_policy if was_random else self._policy,
-            observers=[self._writer, self._returns, self._episodes, self._env_steps],
+            observers=[self._writer, self._returns, self._episodes, self._count],
             max_steps=max_steps,
         )
         # The random policy has no state to be kept.
@@ -131,6 +138,14 @@ class Collector:
         if not was_random:
             self._state = state
         return self.env_steps - before
+
+    def _count(self, steps: trajectory.Trajectory) -> None:
+        """Counts the steps after which an episode went on or ended.
+
+        A first step comes after the last one of an episode, or of an environment that
+        failed: no transition leads to it.
+        """
+        self._env_steps += int(np.sum(steps.next_step_type != StepType.FIRST))
 
 
 def random_share(initial_steps: int, collected: int, task: int, num_actors: int) -> int:

@@ -6,6 +6,7 @@ The only module that imports gym.
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 from collections.abc import Sequence
 from typing import Any, Callable
@@ -24,7 +25,11 @@ from tf_agents.environments import (
     wrappers,
 )
 from tf_agents.specs import array_spec
+from tf_agents.trajectories import time_step as ts
+from tf_agents.typing import types
+from tf_agents.utils import nest_utils
 
+from experiment import recovery
 from experiment.errors import ConfigurationError, check_number
 from experiment.gym_batch import GymBatch
 
@@ -108,9 +113,10 @@ class GymEnvironment(wrappers.PyEnvironmentBaseWrapper):
         """Makes `count` more of this environment, to be stepped together."""
         specs = (self.observation_spec(), self.action_spec())
         if not all(isinstance(spec, array_spec.ArraySpec) for spec in specs):
-            return EnvironmentBatch([self.copy() for _ in range(count)])
+            return EnvironmentBatch([self.copy() for _ in range(count)], self.copy)
         return GymBatch(
-            [self._make() for _ in range(count)],
+            self._make,
+            count,
             self.time_step_spec(),
             self.action_spec(),
             self._max_episode_steps,
@@ -125,12 +131,27 @@ class EnvironmentBatch(batched_py_environment.BatchedPyEnvironment):
     """Any environments, stepped one after another.
 
     They run in the calling thread: for quick environments, threads and processes cost
-    more than they win (openai/gym#3125).
+    more than they win (openai/gym#3125). One that fails is made anew: its time step is
+    then a first one, in the midst of an episode.
+
+    Attributes:
+      recovery: Knows of the failures.
     """
 
-    def __init__(self, environments: Sequence[py_environment.PyEnvironment]) -> None:
-        """Takes unbatched environments."""
-        super().__init__(environments, multithreading=False)
+    def __init__(
+        self,
+        environments: Sequence[py_environment.PyEnvironment],
+        make: EnvironmentFactory,
+    ) -> None:
+        """Takes unbatched environments.
+
+        Args:
+          environments: To begin with.
+          make: Makes another one, in the place of one that has failed.
+        """
+        super().__init__(list(environments), multithreading=False)
+        self._make = make
+        self.recovery = recovery.Recovery()
 
     def seed(self, seed: int) -> None:
         """Gives each environment a seed of its own, derived from this one.
@@ -138,7 +159,7 @@ class EnvironmentBatch(batched_py_environment.BatchedPyEnvironment):
         Raises:
           ConfigurationError: It has no seed to be given.
         """
-        numbers = np.random.SeedSequence(seed).generate_state(self.batch_size)
+        numbers = self.recovery.seed(seed, self.batch_size)
         for environment, number in zip(self.envs, numbers):
             try:
                 environment.seed(int(number))
@@ -149,6 +170,54 @@ class EnvironmentBatch(batched_py_environment.BatchedPyEnvironment):
                     "random."
                 ) from error
 
+    def _reset(self) -> ts.TimeStep:
+        return self._advance([environment.reset for environment in self.envs])
+
+    def _step(self, actions: types.NestedArray) -> ts.TimeStep:
+        own = batched_py_environment.unstack_actions(actions)
+        return self._advance(
+            [
+                functools.partial(environment.step, action)
+                for environment, action in zip(self.envs, own)
+            ]
+        )
+
+    def _advance(self, calls: Sequence[Callable[[], ts.TimeStep]]) -> ts.TimeStep:
+        """Makes the call of each environment; returns their time steps, batched."""
+        steps = []
+        for number, call in enumerate(calls):
+            self.recovery.active = number
+            try:
+                steps.append(call())
+            except Exception as error:  # noqa: BLE001  (a user's code raises anything)
+                steps.append(self._restart(number, error))
+        batch = nest_utils.stack_nested_arrays(steps)
+        if poison := recovery.not_finite_in(batch):
+            for number, reason in poison.items():
+                steps[number] = self._restart(number, reason)
+            batch = nest_utils.stack_nested_arrays(steps)
+        if self.recovery.has_suspects:
+            self.recovery.moved(np.flatnonzero(~batch.is_first()).tolist())
+        return batch
+
+    def _restart(self, number: int, error: Exception) -> ts.TimeStep:
+        """Puts a new environment in the place of one; returns its first time step."""
+
+        def begin() -> ts.TimeStep:
+            recovery.close_quietly(self._envs[number])
+            environment = self._envs[number] = self._make()
+            seed = self.recovery.fresh_seed()
+            if seed is not None:
+                environment.seed(seed)
+            step = environment.reset()
+            batch_of_one = nest_utils.batch_nested_array(step)
+            for reason in recovery.not_finite_in(batch_of_one).values():
+                raise reason
+            return step
+
+        self.recovery.active = number
+        return self.recovery.restart(number, error, begin)
+
 
 def batched(
     factory: EnvironmentFactory, count: int, seed: np.random.SeedSequence
@@ -157,6 +226,9 @@ def batched(
 
     An environment that can be stepped as a batch says so by a method `batch(count)`,
     which returns a batched PyEnvironment; of any other, `count` are made.
+
+    The batch outlives failures of its environments; its attribute `recovery` (see
+    `recovery.Recovery`) counts them. One that cannot be made at the start is an error.
 
     Args:
       factory: Makes one unbatched environment.
@@ -173,7 +245,10 @@ def batched(
     # Of the class itself: TF-Agents' wrappers pass on attributes of what they wrap.
     if hasattr(type(first), "batch"):
         batch = first.batch(count)
+        if not isinstance(batch, (GymBatch, EnvironmentBatch)):
+            batch = recovery.RecoveringBatch(batch, lambda: factory().batch(count))
     else:
-        batch = EnvironmentBatch([first, *(factory() for _ in range(count - 1))])
+        others = [factory() for _ in range(count - 1)]
+        batch = EnvironmentBatch([first, *others], factory)
     batch.seed(int(seed.generate_state(1)[0]))
     return batch

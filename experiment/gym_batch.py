@@ -6,13 +6,14 @@ itself 5 µs (docs/performance.md).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 from tf_agents.environments import py_environment
 from tf_agents.trajectories import time_step as ts
 from tf_agents.typing import types
+
+from experiment import recovery
 
 
 class GymBatch(py_environment.PyEnvironment):
@@ -20,31 +21,38 @@ class GymBatch(py_environment.PyEnvironment):
 
     The step after the last one of an episode begins the next episode of that
     environment; its action is ignored. A time limit is not a terminal state: the last
-    step of an episode that it cuts off keeps a discount of 1.
+    step of an episode that it cuts off keeps a discount of 1. An environment that fails
+    is made anew: its time step is then a first one, in the midst of an episode.
+
+    Attributes:
+      recovery: Knows of the failures.
     """
 
     def __init__(
         self,
-        environments: Sequence[Any],
+        make: Callable[[], Any],
+        count: int,
         time_step_spec: ts.TimeStep,
         action_spec: types.ArraySpec,
         max_episode_steps: int | None,
     ) -> None:
-        """Takes the environments.
+        """Makes the environments.
 
         Args:
-          environments: gym environments without a time limit of their own, whose
+          make: Makes a gym environment without a time limit of its own, whose
             observations and actions are single arrays.
+          count: How many.
           time_step_spec: Of one environment.
           action_spec: Of one environment.
           max_episode_steps: Time limit in steps; None or 0 is none.
         """
         super().__init__()
-        self._environments = list(environments)
+        self._make = make
+        self._environments = [make() for _ in range(count)]
+        self.recovery = recovery.Recovery()
         self._time_step_spec = time_step_spec
         self._action_spec = action_spec
         self._limit = max_episode_steps or np.inf
-        count = len(self._environments)
         self._elapsed = np.zeros(count, np.int64)
         self._ended = np.ones(count, bool)
 
@@ -68,7 +76,7 @@ class GymBatch(py_environment.PyEnvironment):
 
     def seed(self, seed: int) -> None:
         """Gives each environment a seed of its own, derived from this one."""
-        numbers = np.random.SeedSequence(seed).generate_state(self.batch_size)
+        numbers = self.recovery.seed(seed, self.batch_size)
         for environment, number in zip(self._environments, numbers):
             environment.seed(int(number))
 
@@ -87,21 +95,53 @@ class GymBatch(py_environment.PyEnvironment):
 
     def _step(self, action: types.Array) -> ts.TimeStep:
         first = self._ended
-        ended = np.zeros_like(first)
+        ended = np.zeros(self.batch_size, bool)
         spec = self._time_step_spec.observation
         observations = np.empty((self.batch_size, *spec.shape), spec.dtype)
         rewards = np.zeros(self.batch_size, np.float32)
         # Plain Python numbers for scalars: some environments use them as keys.
         actions = action.tolist() if action.ndim == 1 else action
-        starts = first.tolist()
+        starts, memory = first.tolist(), self.recovery
+        errors: dict[int, Exception] = {}
         for number, environment in enumerate(self._environments):
-            if starts[number]:
-                observations[number] = environment.reset()
-            else:
-                observations[number], rewards[number], ended[number], _ = (
-                    environment.step(actions[number])
-                )
+            memory.active = number
+            try:
+                if starts[number]:
+                    observations[number] = environment.reset()
+                else:
+                    observations[number], rewards[number], ended[number], _ = (
+                        environment.step(actions[number])
+                    )
+            except Exception as error:  # noqa: BLE001  (a user's code raises anything)
+                errors[number] = error
+        if errors or not recovery.seem_finite(observations, rewards):
+            # What stands in the rows of those that raised is of no interest.
+            poison = recovery.not_finite(observation=observations, reward=rewards)
+            for number, reason in {**poison, **errors}.items():
+                observations[number] = self._restart(number, reason)
+                first[number], ended[number], rewards[number] = True, False, 0
+        if memory.has_suspects:
+            memory.moved(np.flatnonzero(~first).tolist())
         return self._time_step(first, ended, rewards, observations)
+
+    def _restart(self, number: int, error: Exception) -> np.ndarray:
+        """Puts a new environment in the place of one; returns what it shows first."""
+
+        def begin() -> np.ndarray:
+            recovery.close_quietly(self._environments[number])
+            environment = self._environments[number] = self._make()
+            seed = self.recovery.fresh_seed()
+            if seed is not None:
+                environment.seed(seed)
+            spec = self._time_step_spec.observation
+            observation = np.empty(spec.shape, spec.dtype)
+            observation[...] = environment.reset()
+            for reason in recovery.not_finite(observation=observation[None]).values():
+                raise reason
+            return observation
+
+        self.recovery.active = number
+        return self.recovery.restart(number, error, begin)
 
     def _time_step(
         self,
@@ -114,8 +154,8 @@ class GymBatch(py_environment.PyEnvironment):
         self._ended = terminal | (self._elapsed >= self._limit)
         types_ = np.where(self._ended, ts.StepType.LAST, ts.StepType.MID)
         return ts.TimeStep(
-            step_type=np.where(first, ts.StepType.FIRST, types_).astype(np.int32),
+            step_type=np.where(first, ts.StepType.FIRST, types_),
             reward=rewards,
-            discount=np.where(terminal, 0, 1).astype(np.float32),
+            discount=(~terminal).astype(np.float32),
             observation=observations,
         )

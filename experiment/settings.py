@@ -76,11 +76,14 @@ class Collect:
       initial_collect_steps: Environment steps taken with the random policy, by
         all actors of the run together.
       pull_interval_s: Seconds between two looks for newer weights.
+      environment_timeout_s: Seconds after which an actor ends whose environments do not
+        come back from a step, a reset or from being made.
     """
 
     envs_per_actor: int = 16
     initial_collect_steps: int = 1_000
     pull_interval_s: float = 0.25
+    environment_timeout_s: float = 300.0
 
     def __post_init__(self) -> None:
         """Validates; raises `ConfigurationError`."""
@@ -91,7 +94,8 @@ class Collect:
             at_least=0,
             integer=True,
         )
-        check_number("Collect.pull_interval_s", self.pull_interval_s, above=0)
+        for name in ("pull_interval_s", "environment_timeout_s"):
+            check_number(f"Collect.{name}", getattr(self, name), above=0)
 
 
 @gin.configurable

@@ -7,7 +7,7 @@ from typing import Callable
 
 import numpy as np
 import reverb
-from tf_agents.trajectories import trajectory
+from tf_agents.trajectories import StepType, trajectory
 
 from reverb_server import tables
 from reverb_server.replay_layout import ReplayLayout, Step
@@ -22,9 +22,10 @@ _FLUSH_TIMEOUT_MS = 250
 class ReplayWriter:
     """An observer for PyDriver: batches of steps in, items of the replay table out.
 
-    A window of consecutive steps never crosses the border of an episode. Windows of
-    different environments are put together into items as they come; if an item has one
-    window only, it refers to steps that other items refer to as well.
+    A window of consecutive steps never crosses the border of an episode, nor the
+    failure of an environment in the midst of one. Windows of different environments are
+    put together into items as they come; if an item has one window only, it refers to
+    steps that other items refer to as well.
     """
 
     def __init__(
@@ -74,7 +75,10 @@ class ReplayWriter:
         if items := write(rows, complete):
             self.transitions += items * self._layout.transitions_per_item
             self._wait_until_sent()
-        self._length[steps.is_boundary()] = 0
+        # A first step follows the last one of an episode, or any other one if the
+        # environment failed. The observation of this row belongs to the old episode, so
+        # windows may end with it; its action, reward and next step do not.
+        self._length[steps.next_step_type == StepType.FIRST] = 0
 
     def _write_shared(self, rows: np.ndarray, complete: np.ndarray) -> int:
         """Writes the steps, then one item for each window that they complete."""

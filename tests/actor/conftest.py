@@ -9,8 +9,12 @@ from typing import Any, Callable
 
 import pytest
 
+from actor.watchdog import Watchdog
 from experiment import definition
+from tests.actor.acting import act
 from tests.actor.served_run import ServedRun, serve
+
+__all__ = ["act", "serve_cartpole"]
 
 CARTPOLE = """
 gym_environment.name = 'CartPole-v1'
@@ -26,6 +30,11 @@ Collect.pull_interval_s = 0.005
 ServeCartPole = Callable[..., ServedRun]
 
 
+def unwatched() -> Watchdog:
+    """A watchdog that nobody lets look."""
+    return Watchdog(0, 300.0, report=lambda **_: None, fail=lambda _: None)
+
+
 @pytest.fixture
 def serve_cartpole(tmp_path: Path) -> Iterator[ServeCartPole]:
     """Serves runs of the text above; arguments are those of `serve`."""
@@ -35,7 +44,7 @@ def serve_cartpole(tmp_path: Path) -> Iterator[ServeCartPole]:
         def start(**settings: Any) -> ServedRun:
             nonlocal number
             number += 1
-            experiment = definition.load_text(CARTPOLE)
+            experiment = definition.load_text(settings.get("gin_text", CARTPOLE))
             folder = tmp_path / str(number)
             return stack.enter_context(serve(experiment, folder, **settings))
 

@@ -47,11 +47,12 @@ def serve(
     seed: int = 0,
     num_actors: int = 1,
     resumed: bool = False,
+    gin_text: str = "",
 ) -> Iterator[ServedRun]:
     """Serves a run until the end of the block; members leave before."""
     manifest = Manifest.new(
         gin_file="test.gin",
-        gin_text="",
+        gin_text=gin_text,
         root_dir=str(root_dir),
         seed=seed,
         num_actors=num_actors,

@@ -10,7 +10,7 @@ from actor.collector import Collector
 from experiment import definition
 from experiment.errors import ConfigurationError
 from reverb_server import tables
-from tests.actor.conftest import CARTPOLE, ServeCartPole
+from tests.actor.conftest import CARTPOLE, ServeCartPole, unwatched
 from tests.actor.served_run import ServedRun
 from tests.reverb_server.waiting import wait_until
 
@@ -20,7 +20,9 @@ LADDER = "Experiment.collect_policy = @epsilon_ladder\n"
 def build(run: ServedRun, task: int = 0, text: str = "") -> Collector:
     """The collector of an actor that joins the run."""
     experiment = definition.load_text(CARTPOLE + text)
-    collector, weights = builder.build(experiment, run.join("actor", task), task)
+    collector, weights = builder.build(
+        experiment, run.join("actor", task), task, unwatched()
+    )
     run.members.callback(weights.close)
     return collector
 
@@ -108,7 +110,7 @@ def test_a_table_of_another_experiment_is_refused(
     run = serve_cartpole()
     experiment = definition.load_text(CARTPOLE + "Replay.transitions_per_item = 2\n")
     with pytest.raises(ConfigurationError, match="the replay table holds"):
-        builder.build(experiment, run.join("actor"), 0)
+        builder.build(experiment, run.join("actor"), 0, unwatched())
 
 
 def test_missing_random_steps_are_those_that_are_not_in_the_table(

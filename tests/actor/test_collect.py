@@ -16,7 +16,7 @@ from experiment import definition
 from reverb_server import replay_layout, tables
 from reverb_server.replay_layout import RANDOM_POLICY
 from reverb_server.weights import WeightsPuller
-from tests.actor.conftest import CARTPOLE, ServeCartPole
+from tests.actor.conftest import CARTPOLE, ServeCartPole, unwatched
 from tests.actor.served_run import ServedRun
 from tests.reverb_server.waiting import wait_until
 
@@ -30,7 +30,7 @@ PIECE = collect_lib.ROUNDS_PER_RUN * ENVS
 def build(run: ServedRun) -> tuple[Collector, WeightsPuller]:
     """An actor of the run."""
     experiment = definition.load_text(CARTPOLE)
-    collector, weights = builder.build(experiment, run.join("actor"), 0)
+    collector, weights = builder.build(experiment, run.join("actor"), 0, unwatched())
     run.members.callback(weights.close)
     return collector, weights
 
@@ -165,6 +165,7 @@ def test_figures_are_reported(
     run = serve_cartpole()
     Learner(run).publish(3)
     collector, weights = build(run)
+    collector._environment.recovery.failures = 7
     reports: list[dict[str, Any]] = []
     steps = collect_lib.collect(
         collector,
@@ -180,6 +181,7 @@ def test_figures_are_reported(
     assert last == {
         "env_steps": steps,
         "episodes": collector.episodes,
+        "environment_failures": 7,
         "average_return": collector.average_return,
         "policy_train_step": 3,
     }

@@ -2,118 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+import collections
+import math
 
 import numpy as np
-import portpicker
 import pytest
-import reverb
-from tf_agents.environments import batched_py_environment
-from tf_agents.policies import fixed_policy
 
-from actor.collector import Collector, random_share
-from experiment.definition import Experiment
-from experiment.settings import Replay
-from reverb_server import replay_layout
-from reverb_server.replay_layout import RANDOM_POLICY, ReplayLayout
-from reverb_server.replay_writer import ReplayWriter
-from tests.eval_job.scripted_environment import ScriptedEnvironment
-from tests.reverb_server.episodes import queue, take
-
-# The policy that is to be told from the random one always takes this action.
-COLLECT_ACTION = 1
+from actor.collector import random_share
+from reverb_server.replay_layout import RANDOM_POLICY
+from tests.actor.acting import COLLECT_ACTION, Act
 
 FOREVER = 10_000
-
-
-class Transition(NamedTuple):
-    """What the replay table says of one transition."""
-
-    reward: float
-    time: int
-    next_time: int
-    action: int
-    policy_train_step: int
-
-
-class Weights:
-    """Acting weights of a train step that the test sets."""
-
-    train_step = 40
-
-
-@dataclasses.dataclass(frozen=True)
-class Acting:
-    """A collector, and all that it has to do with."""
-
-    collector: Collector
-    environments: Sequence[ScriptedEnvironment]
-    weights: Weights
-    writer: ReplayWriter
-    client: reverb.Client
-    layout: ReplayLayout
-
-    def transitions(self) -> list[Transition]:
-        """Takes all that was written out of the table, in order."""
-        items = self.writer.transitions // self.layout.transitions_per_item
-        return [
-            Transition(
-                reward=float(step.trajectory.reward[0]),
-                time=int(step.trajectory.observation[0, 0]),
-                next_time=int(step.trajectory.observation[1, 0]),
-                action=int(step.trajectory.action[0]),
-                policy_train_step=int(step.policy_train_step[0]),
-            )
-            for step in take(self.client, self.layout, items)
-        ]
-
-
-class Act(Protocol):
-    """Makes a collector over environments that play these episodes."""
-
-    def __call__(
-        self, *episodes: Sequence[Sequence[float]], random_steps: int = 0
-    ) -> Acting:
-        """Args: for each environment its episodes; the last one is repeated."""
-
-
-@pytest.fixture
-def act() -> Iterator[Act]:
-    """Four transitions travel together."""
-    servers = []
-
-    def make(*episodes: Sequence[Sequence[float]], random_steps: int = 0) -> Acting:
-        environments = [
-            ScriptedEnvironment(itertools.chain(own, itertools.repeat(own[-1])))
-            for own in episodes
-        ]
-        batch = batched_py_environment.BatchedPyEnvironment(
-            environments, multithreading=False
-        )
-        agent, _ = Experiment().make_agent(batch)
-        layout = replay_layout.replay_layout(
-            agent, Replay(transitions_per_item=4, batch_size=4)
-        )
-        port = portpicker.pick_unused_port()
-        servers.append(reverb.Server([queue(layout)], port=port))
-        client = reverb.Client(f"localhost:{port}")
-        writer = ReplayWriter(client, layout, len(environments), lambda: True)
-        weights = Weights()
-        policy = fixed_policy.FixedPolicy(
-            np.int64(COLLECT_ACTION),
-            agent.time_step_spec,
-            agent.action_spec,
-            emit_log_probability=False,
-        )
-        collector = Collector(batch, agent, policy, writer, weights, random_steps)
-        return Acting(collector, environments, weights, writer, client, layout)
-
-    yield make
-    for server in servers:
-        server.stop()
 
 
 def endless(number: int) -> list[list[float]]:
@@ -259,6 +158,38 @@ def test_the_average_return_forgets_old_episodes(act: Act) -> None:
     acting.collector.run(30)
     assert acting.collector.episodes == 30
     assert acting.collector.average_return == np.mean(range(10, 30))
+
+
+def test_an_abandoned_episode_is_in_no_figure(act: Act) -> None:
+    """The second step of an environment fails; its third begins another episode.
+
+    TF-Agents' own EnvironmentSteps would count the step that failed.
+    """
+    collector = act([[1.0, math.nan], [2.0, 4.0]], [[32.0] * 4]).collector
+    collector.run(2)
+    assert (collector.env_steps, collector.environment_failures) == (2, 0)
+    collector.run(1)  # The one fails: its step is a first one.
+    assert (collector.env_steps, collector.environment_failures) == (3, 1)
+    assert collector.episodes == 0
+    collector.run(1)
+    collector.run(1)
+    assert (collector.env_steps, collector.environment_failures) == (7, 1)
+    assert (collector.episodes, collector.average_return) == (2, (6.0 + 128.0) / 2)
+
+
+def test_no_transition_leads_across_a_failure(act: Act) -> None:
+    """Of two environments that fail now and then, all others are in the table."""
+    fails = [1.0, 2.0, math.nan]
+    acting = act([fails, [4.0, 8.0]], [[16.0] * 3, [32.0, math.nan], [64.0] * 4])
+    for _ in range(10):
+        acting.collector.run(4)
+    assert acting.collector.environment_failures >= 2
+    steps = acting.transitions()
+    assert all(step.next_time == step.time + 1 for step in steps)
+    written = collections.Counter(step.reward for step in steps)
+    assert written[1.0] == written[2.0] == 1
+    assert set(written) <= {1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0}
+    assert acting.collector.env_steps - 6 < len(steps) <= acting.collector.env_steps
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -57,6 +58,7 @@ def scripted(
             )
             for rewards in first_episodes
         ],
+        lambda: ScriptedEnvironment(itertools.repeat(AFTERWARDS)),
     )
 
 
@@ -142,3 +144,37 @@ def test_the_same_seed_gives_the_same_returns() -> None:
     np.testing.assert_array_equal(evaluate(environment, policy, SEED), first)
     assert not np.array_equal(other, first)
     assert all(8 <= steps <= 11 for steps in [*first, *other])
+
+
+def failing(*scripts: Sequence[Sequence[float]]) -> environments.EnvironmentBatch:
+    """Three environments of these episodes, and those that take their places.
+
+    TF-Agents lets no environment give a reward of NaN: it raises.
+    """
+    made = (ScriptedEnvironment(iter(episodes)) for episodes in scripts)
+    return environments.EnvironmentBatch([next(made) for _ in range(3)], made.__next__)
+
+
+def test_an_episode_that_was_cut_by_a_failure_is_played_again() -> None:
+    """From its beginning, by a new environment; those of the others count on."""
+    environment = failing(
+        [[1.0, 2.0, math.nan]],
+        [[0.5] * 8],
+        [[4.0], [math.nan]],  # Fails when its episode is through.
+        [[16.0, 32.0, math.nan]],
+        [AFTERWARDS] * 9,
+        [[64.0, 128.0]],
+    )
+    returns = evaluate(environment, always_right(environment), SEED)
+    np.testing.assert_array_equal(returns, [192.0, 4.0, 4.0])
+    assert environment.recovery.failures == 3
+
+
+def test_an_environment_that_never_ends_an_episode_is_given_up() -> None:
+    """Although each of its episodes begins well."""
+    good = [[1.0]] * 300
+    environment = failing(good, good, *[[[1.0, math.nan]]] * 101)
+    with pytest.raises(
+        RuntimeError, match="environment 2 of the evaluation failed 100 times"
+    ):
+        evaluate(environment, always_right(environment), SEED)

@@ -26,6 +26,7 @@ POSITIVE = [  # Any number above 0.
     (Replay, "samples_per_insert"),
     (Replay, "samples_per_insert_tolerance"),
     (Collect, "pull_interval_s"),
+    (Collect, "environment_timeout_s"),
     (Train, "publish_interval_s"),
     (Train, "checkpoint_interval_s"),
 ]

@@ -41,17 +41,31 @@ def episode(env: int, number: int, length: int) -> list[Row]:
     return [*rows, border]
 
 
+def abandoned(env: int, number: int, length: int) -> list[Row]:
+    """The rows of an episode in whose last action, of so many, the environment fails.
+
+    The first step of the next episode follows at once.
+    """
+    *rows, failed, _ = episode(env, number, length)
+    return [
+        *rows,
+        failed._replace(next_step_type=StepType.FIRST, reward=0.0, discount=1.0),
+    ]
+
+
 def experience(lengths: Sequence[Sequence[int]]) -> list[list[Row]]:
     """What the environments do: for each round, a row of each environment.
 
     Args:
-      lengths: For each environment, the transitions of its episodes; it ends when
-        the first environment is through with its own.
+      lengths: For each environment, the transitions of its episodes, of abandoned ones
+        the actions as a negative number; it ends when the first environment is through
+        with its own.
     """
     streams: list[list[Row]] = [[] for _ in lengths]
     for env, own in enumerate(lengths):
         for number, length in enumerate(own):
-            streams[env] += episode(env, number, length)
+            make = episode if length > 0 else abandoned
+            streams[env] += make(env, number, abs(length))
     return [list(rows) for rows in zip(*streams)]
 
 

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from tf_agents.trajectories import StepType
 
 from experiment.settings import Replay
 from reverb_server import replay_writer, tables
@@ -26,6 +27,15 @@ from tests.reverb_server.waiting import wait_until
 # Episodes of one transition, and episodes that end together and alone.
 LENGTHS = [[3, 1, 4, 6, 2, 9], [1, 1, 1, 1, 5, 5, 5], [7, 2, 2, 9], [12, 12]]
 
+# The same with environments that fail (negative): in the midst of an episode, at its
+# first action, again and again, and right after a good episode.
+FAILURES = [
+    [3, -1, 4, -6, 2, 9],
+    [-1, -1, 1, -1, -5, 5, 5, 3],
+    [-7, -2, 2, 9, 9],
+    [12, -16],
+]
+
 
 def running() -> bool:
     """The run goes on."""
@@ -39,17 +49,23 @@ def layout_of(cartpole: Built, per_item: int, sequence_length: int = 2) -> Repla
     return ReplayLayout(codec, sequence_length, per_item)
 
 
-@pytest.mark.parametrize("sequence_length", [2, 4])
+@pytest.mark.parametrize("lengths", [LENGTHS, FAILURES])
+@pytest.mark.parametrize("sequence_length", [2, 3, 4])
 @pytest.mark.parametrize("per_item", [1, 3])
 @pytest.mark.parametrize("envs", [1, 3, 4])
 def test_every_window_within_an_episode_is_written_once(
-    serve: Serve, cartpole: Built, envs: int, per_item: int, sequence_length: int
+    serve: Serve,
+    cartpole: Built,
+    envs: int,
+    per_item: int,
+    sequence_length: int,
+    lengths: list[list[int]],
 ) -> None:
     """In the order in which they become complete; none crosses a border."""
     layout = layout_of(cartpole, per_item, sequence_length)
     served = serve([queue(layout)])
     writer = ReplayWriter(served.client, layout, envs, running)
-    rounds = experience(LENGTHS[:envs])
+    rounds = experience(lengths[:envs])
     for steps in batches(rounds):
         writer(steps)
     expected = windows(rounds, sequence_length)
@@ -81,6 +97,35 @@ def test_transitions_are_those_of_an_episode_by_hand(
     assert second.is_boundary().tolist() == [False, True]
     assert other.observation.tolist() == [[0, 1, 0, 0], [0, 1, 1, 0]]
     assert other.is_first().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("per_item", [1, 2])
+@pytest.mark.parametrize("sequence_length", [2, 3])
+def test_no_transition_leads_across_the_failure_of_an_environment(
+    serve: Serve, cartpole: Built, sequence_length: int, per_item: int
+) -> None:
+    """By hand: three actions, of which the last fails, then an episode of three.
+
+    The last observation before the failure was seen, so a window may end with it. Of
+    the action that failed nothing is known, so no transition begins there.
+    """
+    layout = layout_of(cartpole, per_item, sequence_length)
+    served = serve([queue(layout)])
+    writer = ReplayWriter(served.client, layout, 1, running)
+    for steps in batches(experience([[-3, 3]])):
+        writer(steps)
+    expected = {
+        2: [[(0, 0), (0, 1)], [(0, 1), (0, 2)], [(1, 0), (1, 1)], [(1, 1), (1, 2)]],
+        3: [[(0, 0), (0, 1), (0, 2)], [(1, 0), (1, 1), (1, 2)]],
+    }[sequence_length]
+    items = len(expected) // per_item
+    wait_until(lambda: served.info(tables.REPLAY).current_size >= items)
+    content = [step.trajectory for step in take(served.client, layout, items)]
+    seen = [[tuple(row[1:3]) for row in each.observation] for each in content]
+    assert seen[: len(expected)] == expected
+    for each in content:
+        assert (each.next_step_type[:-1] != StepType.FIRST).all()
+        assert (each.reward[:-1] > 0).all()
 
 
 def test_each_step_tells_of_the_policy_that_acted(
