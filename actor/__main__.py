@@ -9,9 +9,10 @@ from absl import flags
 from actor import builder
 from actor import collect as collect_lib
 from actor import watchdog as watchdog_lib
+from actor.memory import MemoryLimit
 from experiment import definition, devices, process
 from experiment import flags as shared_flags
-from experiment.errors import check_number
+from experiment.errors import EXIT_RESTART, check_number
 from reverb_server import membership
 
 _SERVER_ADDRESS = shared_flags.define_server_address()
@@ -37,9 +38,14 @@ def main() -> int:
     collector, weights = builder.build(experiment, run, _TASK.value, watchdog)
     envs = settings.envs_per_actor
     missing = functools.partial(builder.missing_random_steps, experiment, run)
-    collect_lib.collect(collector, weights, envs, missing, run.is_running, run.report)
+    memory = MemoryLimit()
+
+    def is_running() -> bool:
+        return run.is_running() and not memory.is_reached()
+
+    collect_lib.collect(collector, weights, envs, missing, is_running, run.report)
     run.leave()
-    return stop.exit_code
+    return EXIT_RESTART if run.is_running() else stop.exit_code
 
 
 if __name__ == "__main__":

@@ -15,6 +15,22 @@ class ConfigurationError(ValueError):
     """A setting is wrong. Its text is one line: what, got, allowed, remedy."""
 
 
+# Seconds that a process waits for what others have to do, before it gives up. Long
+# enough for somebody to look, and to start what is missing.
+IDLE_TIMEOUT_S = 1_800.0
+
+
+class IdleError(ConfigurationError):
+    """A process has had nothing to do for so long that nothing will come any more."""
+
+    def __init__(self, waited_for: str) -> None:
+        """Args: waited_for: What did not come, and where to look."""
+        super().__init__(
+            f"waited {IDLE_TIMEOUT_S / 60:.0f} minutes in vain for {waited_for}. What "
+            "was learned is stored: go on by --resume once that is mended."
+        )
+
+
 class DivergedError(ConfigurationError):
     """Learning came to numbers that are not finite, and would again."""
 

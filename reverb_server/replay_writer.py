@@ -9,7 +9,9 @@ import numpy as np
 import reverb
 from tf_agents.trajectories import StepType, trajectory
 
+from experiment.errors import IDLE_TIMEOUT_S, IdleError
 from reverb_server import tables
+from reverb_server.address import NO_ANSWER
 from reverb_server.replay_layout import ReplayLayout, Step
 
 # Items on their way at most: those of some rounds of the environments, or so many if
@@ -116,7 +118,11 @@ class ReplayWriter:
         while self._is_running():
             try:
                 self._writer.flush(self._max_unsent, _FLUSH_TIMEOUT_MS)
-            except reverb.DeadlineExceededError:
-                continue
-            break
+                break
+            # The limiter says wait, or the server is gone: it is sent when it is back.
+            except NO_ANSWER:
+                if time.monotonic() - start > IDLE_TIMEOUT_S:
+                    raise IdleError(
+                        "the replay table to take experience: is the learner gone?"
+                    ) from None
         self.waited_s += time.monotonic() - start
