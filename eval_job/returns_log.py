@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import tensorflow as tf
@@ -36,8 +37,18 @@ class ReturnsLog:
         append(self._root_dir / run_dir.RANDOM_RETURNS, row)
 
     def add(self, row: Row) -> None:
-        """Keeps one evaluation, over train steps and over environment steps."""
-        append(self._root_dir / run_dir.RETURNS, row)
+        """Keeps one evaluation, over train steps and over environment steps.
+
+        A full disk costs the row, not the run: the log has it too.
+        """
+        try:
+            append(self._root_dir / run_dir.RETURNS, row)
+            self._summarize(row)
+        except (OSError, tf.errors.OpError) as error:
+            logging.error("an evaluation could not be kept: %s; %s", row, error)  # noqa: TRY400
+
+    def _summarize(self, row: Row) -> None:
+        """Writes it for TensorBoard."""
         with self._summaries.as_default():
             for axis, step in (
                 ("TrainSteps", row.train_step),

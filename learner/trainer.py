@@ -98,9 +98,16 @@ class Trainer:
         if not math.isfinite(self._loss):
             raise DivergedError(f"the loss is {float(self._loss)}", self.train_step)
         if before // self._summary_interval < self.train_step // self._summary_interval:
+            self._summarize()
+        return True
+
+    def _summarize(self) -> None:
+        """Writes the loss for TensorBoard; a full disk costs the point, not the run."""
+        try:
             with self._learner.train_summary_writer.as_default():
                 tf.summary.scalar("Losses/loss", self._loss, self.train_step)
-        return True
+        except tf.errors.OpError as error:
+            logging.error("no summary of the loss: %s", error.message.splitlines()[0])  # noqa: TRY400
 
     def publish(self) -> None:
         """Lets the weights be pushed to the variable container, in the background.
