@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 # Exit codes of every process of the project.
 EXIT_FINISHED = 0
@@ -41,6 +42,13 @@ class DivergedError(ConfigurationError):
             "dqn_agent.gradient_clipping, may help; look for infinite rewards and "
             "observations too. The last checkpoint is from before."
         )
+
+
+def one_line(error: Exception) -> str:
+    """The first line of an error's text, without what TensorFlow puts around it."""
+    text = str(error).partition("\n")[0]
+    text = re.sub(r"\{\{function_node .*?\}\} ?| \[Op:\w*\].*", "", text)
+    return text or type(error).__name__
 
 
 def check_number(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +79,27 @@ class Progress:
         return self._stall_is_new
 
     def line(self, seconds: float) -> str:
-        """What to show: a line, and one more while something stands still.
+        """What to show: a line, and one more for each thing that is wrong.
 
         Args:
           seconds: Since the start.
         """
-        figures = self._figures(seconds)
-        return figures if self._stall is None else f"{figures}\nwaiting: {self._stall}"
+        lines = [self._figures(seconds), *self._problems()]
+        if self._stall is not None:
+            lines.append(f"waiting: {self._stall}")
+        return "\n".join(lines)
+
+    def _problems(self) -> Iterator[str]:
+        """What processes say that they could not do."""
+        for (role, task), row in sorted(self._newest.items()):
+            name = f"{role}-{task}" if role == "actor" else role
+            if row.get("problem"):
+                yield f"problem: {name}: {row['problem']}"
+            if row.get("environment_stalled_s"):
+                yield (
+                    f"problem: {name}: an environment has not come back for "
+                    f"{row['environment_stalled_s']} s, see its log"
+                )
 
     def _figures(self, seconds: float) -> str:
         server, learner = "reverb_server", "learner"

@@ -56,7 +56,7 @@ def build_trainer(
     train_step: tf.Variable,
     address: str,
     root_dir: Path,
-    store_replay: Callable[[int], None],
+    store_replay: Callable[[int], str | None],
 ) -> Trainer:
     """As `build`, for an agent that exists already and checkpoints that are whole.
 
@@ -66,7 +66,8 @@ def build_trainer(
       train_step: Of the agent.
       address: host:port of the server.
       root_dir: Folder of the run.
-      store_replay: Takes a snapshot of the replay table, named by the train step.
+      store_replay: Takes a snapshot of the replay table, named by the train step; says
+        why it could not.
 
     Returns:
       The agent, ready to be trained.

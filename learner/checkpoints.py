@@ -13,7 +13,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from experiment import run_dir
-from experiment.errors import ConfigurationError
+from experiment.errors import ConfigurationError, one_line
 from experiment.manifest import Manifest
 
 _PREFIX = "ckpt-"
@@ -85,7 +85,7 @@ def _is_whole(folder: Path, step: int) -> bool:
             reader.get_tensor(name)
     # What the C++ reader's codes come out as: IndexError for a file cut off.
     except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = one_line(error)
         logging.error(  # noqa: TRY400
             "the checkpoint of train step %d is damaged, so the one before is taken: "
             "%s",

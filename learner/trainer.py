@@ -12,7 +12,7 @@ from tf_agents.agents import tf_agent
 from tf_agents.train import learner as tf_learner
 from tf_agents.typing import types
 
-from experiment.errors import ConfigurationError, DivergedError
+from experiment.errors import ConfigurationError, DivergedError, one_line
 from learner.batch_queue import BatchQueue
 from learner.policy_export import PolicyExporter
 from learner.policy_lag import PolicyLag
@@ -36,7 +36,7 @@ class Trainer:
         publisher: Publisher,
         exporter: PolicyExporter,
         *,
-        store_replay: Callable[[int], None],
+        store_replay: Callable[[int], str | None],
         summary_interval: int,
     ) -> None:
         """Takes the parts; see `builder.build`."""
@@ -50,6 +50,7 @@ class Trainer:
         self._summary_interval = summary_interval
         self._loss: tf.Tensor | None = None
         self._waited_s = 0.0
+        self._problem: str | None = None
         self._are_finite = tf.function(self._all_finite, autograph=False)
 
     @property
@@ -92,7 +93,7 @@ class Trainer:
             if "XLA" in error.message:
                 raise ConfigurationError(
                     "XLA cannot compile the agent's gradient steps; set "
-                    f"Train.jit_compile = False. ({error.message.splitlines()[0]})"
+                    f"Train.jit_compile = False. ({one_line(error)})"
                 ) from error
             raise
         if not math.isfinite(self._loss):
@@ -107,7 +108,7 @@ class Trainer:
             with self._learner.train_summary_writer.as_default():
                 tf.summary.scalar("Losses/loss", self._loss, self.train_step)
         except tf.errors.OpError as error:
-            logging.error("no summary of the loss: %s", error.message.splitlines()[0])  # noqa: TRY400
+            logging.error("no summary of the loss: %s", one_line(error))  # noqa: TRY400
 
     def publish(self) -> None:
         """Lets the weights be pushed to the variable container, in the background.
@@ -128,18 +129,19 @@ class Trainer:
           DivergedError: The weights are not all finite; nothing is written.
         """
         self._require_finite()
-        self._store_replay(self.train_step)
+        problem = self._store_replay(self.train_step)
         checkpoint_trigger = self._learner.triggers[-1]
         try:
             checkpoint_trigger(self._learner.train_step_numpy, force_trigger=True)
             self._learner.train_summary_writer.flush()
         except (tf.errors.OpError, OSError) as error:  # The disk is full, say.
-            reason = str(error).splitlines()[0]
-            logging.error(  # noqa: TRY400
-                "no checkpoint at train step %d, training goes on: %s",
-                self.train_step,
-                reason,
-            )
+            problem = one_line(error)
+        self._problem = problem and (
+            f"train step {self.train_step} could not be stored, training goes on: "
+            f"{problem}"
+        )
+        if problem:
+            logging.error("%s", self._problem)
 
     def _require_finite(self) -> None:
         """A NaN may not show in the loss: relu(NaN) is 0 on a CPU."""
@@ -175,11 +177,15 @@ class Trainer:
         )
 
     def figures(self) -> dict[str, Any]:
-        """Loss, policy lag since the last call, seconds waited for batches so far."""
+        """Loss, policy lag since the last call, seconds waited for batches so far.
+
+        `problem` says why the last `save` could not write everything; None if it could.
+        """
         return {
             "time": time.time(),  # When the steps were counted, not sent.
             "waited_s": self._waited_s,
             "train_step": self.train_step,
             "loss": None if self._loss is None else float(self._loss),
             "policy_lag": self._lag.take(),
+            "problem": self._problem,
         }

@@ -13,7 +13,7 @@ import reverb
 from tf_agents.typing import types
 
 from experiment import process
-from experiment.errors import EXIT_CONFIGURATION
+from experiment.errors import EXIT_CONFIGURATION, one_line
 from experiment.interval import Interval
 from reverb_server import address as address_lib
 from reverb_server import run_tables, tables
@@ -111,14 +111,18 @@ class Membership:
         self._end = run_tables.read_end(self.address)
         return self._end
 
-    def store_replay(self, train_step: int) -> None:
-        """Lets Reverb write the replay table; if it cannot, the log says so.
+    def store_replay(self, train_step: int) -> str | None:
+        """Lets Reverb write the replay table.
 
         Args:
           train_step: Of the weights that it belongs to.
+
+        Returns:
+          Why it could not be written, on one line; None if it was.
         """
-        path = self._checkpoint()
+        path, problem = self._checkpoint()
         self._sender.send({SNAPSHOT: {"train_step": train_step, "path": path}})
+        return problem
 
     def leave(self) -> None:
         """Sends the last figures, and ends the background thread."""
@@ -126,28 +130,21 @@ class Membership:
         self._thread.join(timeout=5)
         self._send()
 
-    def _checkpoint(self) -> str | None:
-        """Path of Reverb's checkpoint on the server's host; None if there is none."""
-        written: list[str] = []
+    def _checkpoint(self) -> tuple[str | None, str | None]:
+        """Path of Reverb's checkpoint on the server's host; why there is none."""
+        late = f"the server has not written it in {_CHECKPOINT_TIMEOUT_S:.0f} s"
+        ended: list[tuple[str | None, str | None]] = []
 
         def write() -> None:
             try:
-                written.append(self.client.checkpoint())
+                ended.append((self.client.checkpoint(), None))
             # IndexError is what Reverb raises on a full disk.
             except (*address_lib.NO_ANSWER, IndexError) as error:
-                reason = str(error).splitlines()[0]
-                logging.error("no snapshot of the replay table: %s", reason)  # noqa: TRY400
+                ended.append((None, one_line(error)))
 
         # A thread, since the call itself waits for ever.
-        thread = process.start_thread("checkpoint", write)
-        thread.join(_CHECKPOINT_TIMEOUT_S)
-        if thread.is_alive():
-            logging.error(
-                "no snapshot of the replay table: the server has not written it in "
-                "%.0f s",
-                _CHECKPOINT_TIMEOUT_S,
-            )
-        return written[0] if written else None
+        process.start_thread("checkpoint", write).join(_CHECKPOINT_TIMEOUT_S)
+        return ended[0] if ended else (None, late)
 
     def _watch(self) -> None:
         telemetry = Interval(_TELEMETRY_S)

@@ -19,7 +19,7 @@ from reverb import reverb_types
 from reverb.cc import schema_pb2
 from reverb.cc.checkpointing import checkpoint_pb2
 
-from experiment.errors import ConfigurationError
+from experiment.errors import ConfigurationError, one_line
 from reverb_server import replay_snapshots
 
 # How Reverb compresses its records (reverb/cc/platform/tfrecord_checkpointer.cc).
@@ -53,7 +53,7 @@ def make_checkpoint(snapshot: Path, working: Path, table: reverb.Table) -> int:
         items = sum(1 for _ in _items(snapshot, table.name))
         stored = _stored_record(snapshot, table.name)
     except tf.errors.OpError as error:
-        raise DamagedSnapshotError(error.message.splitlines()[0]) from error
+        raise DamagedSnapshotError(one_line(error)) from error
     record, dropped = _record(stored, table.info, items)
     _write(place / replay_snapshots.TABLES, iter([record.SerializeToString()]))
     kept = (

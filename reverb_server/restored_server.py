@@ -8,6 +8,7 @@ from typing import Callable
 
 import reverb
 
+from experiment.errors import one_line
 from reverb_server import replay_restore, tables
 from reverb_server.replay_snapshots import ReplaySnapshots, Snapshot
 
@@ -48,7 +49,7 @@ def start(
                 "the replay snapshot of train step %d cannot be restored, trying the "
                 "one before: %s",
                 snapshot.train_step,
-                str(error).splitlines()[0],
+                one_line(error),
             )
             continue
         finally:

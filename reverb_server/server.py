@@ -18,7 +18,7 @@ from tf_agents.experimental.distributed import reverb_variable_container
 
 from experiment import run_dir, run_start
 from experiment.definition import Experiment, operative_text
-from experiment.errors import ConfigurationError
+from experiment.errors import ConfigurationError, one_line
 from experiment.interval import Interval, Rate
 from experiment.manifest import Manifest
 from reverb_server import restored_server, run_tables, tables
@@ -159,20 +159,16 @@ class RunServer:
             if time.monotonic() - last_heard > _QUIET_S:
                 return
 
-    def store_replay(self, train_step: int) -> None:
-        """Takes a snapshot of the replay table; if it cannot, it says so.
-
-        Args:
-          train_step: Of the weights that it belongs to.
-        """
+    def store_replay(self, train_step: int) -> str | None:
+        """Takes a snapshot of the replay table; as `Membership.store_replay`."""
         try:
             path = self.client.checkpoint()
         # IndexError is what Reverb raises on a full disk.
         except (*NO_ANSWER, IndexError) as error:
-            logging.error("no snapshot of the replay table: %s", error)  # noqa: TRY400
             self._snapshots.clean()
-            return
+            return one_line(error)
         self._keep_snapshot({"train_step": train_step, "path": path})
+        return None
 
     def stop(self) -> None:
         """Keeps the last rows, and stops the server."""
