@@ -148,6 +148,8 @@ def run(main: Callable[[], int]) -> None:
             first_line = str(error).splitlines()[0]
             print(f"{FATAL_MARK}{first_line}", file=sys.stderr)
             code = EXIT_CONFIGURATION
+        except OSError as error:  # A full disk, say: its text tells it all.
+            print(f"{FATAL_MARK}{error}", file=sys.stderr)
         except Exception as error:  # The last stop: report it, whatever it is.
             logging.exception("unexpected error")
             print(f"{FATAL_MARK}{type(error).__name__}: {error}", file=sys.stderr)
