@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,8 +13,22 @@ import pytest
 
 from experiment import run_dir
 from experiment.errors import ConfigurationError
+from experiment.manifest import Manifest
 
 ROOT = Path(__file__).parents[2]
+
+MANIFEST = Manifest(
+    run_id="20260101-000000-abcdef01",
+    gin_file="dqn_cartpole.gin",
+    gin_text="",
+    root_dir="/somewhere/else",
+    seed=3,
+    num_actors=4,
+    resumed=False,
+    started_at=1_002.5,
+    weights=[],
+    changes=[],
+)
 
 
 @pytest.fixture
@@ -21,7 +36,7 @@ def used(tmp_path: Path) -> Path:
     """A folder that holds a run."""
     folder = tmp_path / "used"
     folder.mkdir()
-    (folder / run_dir.MANIFEST).write_text("{}")
+    (folder / run_dir.MANIFEST).write_text(MANIFEST.to_json())
     return folder
 
 
@@ -47,20 +62,49 @@ def test_the_path_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_folder_of_another_run_is_refused(used: Path) -> None:
-    """The message names the flag that would go on with it."""
-    with pytest.raises(ConfigurationError, match="holds a run already") as raised:
+    """The message names the run, and the flag that would go on with it."""
+    taken = f"holds the run {MANIFEST.run_id} already"
+    with pytest.raises(ConfigurationError, match=taken) as raised:
         run_dir.claim(used, resume=False)
     assert str(used) in str(raised.value)
     assert "--resume" in str(raised.value)
 
 
 def test_a_run_is_gone_on_with_in_its_folder(used: Path) -> None:
-    """What it holds stays as it is; it needs a checkpoint."""
-    with pytest.raises(ConfigurationError, match="no checkpoint yet"):
-        run_dir.claim(used, resume=True)
-    run_dir.write_text(used / "train" / "checkpoints" / "checkpoint", "")
+    """What it holds stays as it is."""
     assert run_dir.claim(used, resume=True) == used
-    assert (used / run_dir.MANIFEST).read_text() == "{}"
+    assert run_dir.read_manifest(used) == MANIFEST
+    assert [path.name for path in used.iterdir()] == [run_dir.MANIFEST]
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"run_id": "x", "nope": 1}', "\udcff"])
+def test_a_run_of_another_version_is_refused(used: Path, text: str) -> None:
+    """Nobody knows what its folder means."""
+    path = used / run_dir.MANIFEST
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(ConfigurationError, match="is not the manifest") as raised:
+        run_dir.read_manifest(used)
+    assert str(path) in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_the_newest_row_of_a_role_is_found_in_the_metrics(tmp_path: Path) -> None:
+    """Among those of others, and a line that a crash has cut off."""
+    assert run_dir.last_row(tmp_path, "actor") == {}
+    rows = [{"role": "actor", "n": 1}, {"role": "actor", "n": 2}, {"role": "learner"}]
+    text = "\n".join(json.dumps(row) for row in rows)
+    (tmp_path / run_dir.METRICS).write_text(text + '\n{"role": "actor", "n"')
+    assert run_dir.last_row(tmp_path, "actor") == rows[1]
+    assert run_dir.last_row(tmp_path, "eval_job") == {}
+
+
+def test_a_run_was_heard_of_last_when_it_sent_figures(used: Path) -> None:
+    """Or else when it was started."""
+    os.utime(used / run_dir.MANIFEST, (1_000, 1_000))
+    assert run_dir.last_heard(used) == 1_000
+    (used / run_dir.METRICS).touch()
+    os.utime(used / run_dir.METRICS, (1_500, 1_500))
+    assert run_dir.last_heard(used) == 1_500
 
 
 def test_there_has_to_be_a_run_to_go_on_with(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ def options(root_dir: Path, **changes: Any) -> Options:
         port=None,
         in_process=False,
         resume=False,
+        discard_replay=False,
+        max_restarts=5,
     )
     return dataclasses.replace(usual, **changes)
 

@@ -1,13 +1,19 @@
-"""Checkouts for the tests of the shell scripts."""
+"""Checkouts for the tests of the shell scripts, and supervisors of stand-ins."""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, Callable
 
 import pytest
 
 from tests.launch.small_checkout import ROOT, Checkout, small_checkout
+from tests.launch.supervised import Supervised
+
+Supervise = Callable[..., Supervised]
 
 
 @pytest.fixture(autouse=True)
@@ -40,3 +46,17 @@ def ready(checkout: Checkout) -> Checkout:
     ended = checkout.set_up()
     assert ended.returncode == 0, ended.stderr
     return checkout
+
+
+@pytest.fixture
+def supervise(tmp_path: Path) -> Iterator[Supervise]:
+    """Supervises programs, see `Supervised.start`; none outlives its test."""
+    (tmp_path / "run").mkdir()
+    with contextlib.ExitStack() as stack:
+
+        def start(programs: Mapping[str, str], **arguments: Any) -> Supervised:
+            supervised = Supervised.start(tmp_path, programs, **arguments)
+            stack.callback(supervised.kill)
+            return supervised
+
+        yield start

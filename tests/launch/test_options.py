@@ -11,6 +11,7 @@ from absl.testing import flagsaver
 
 from experiment import definition, presets
 from experiment.errors import ConfigurationError
+from experiment.manifest import Manifest
 from launch import options as options_lib
 from launch.options import Options
 
@@ -30,11 +31,19 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
     return _read
 
 
-def make_run(folder: Path) -> None:
-    """A folder that holds a run with a checkpoint."""
-    (folder / "train" / "checkpoints").mkdir(parents=True)
-    (folder / "train" / "checkpoints" / "checkpoint").touch()
-    (folder / "run.json").touch()
+def make_run(folder: Path) -> Manifest:
+    """A folder that holds a run."""
+    manifest = Manifest.new(
+        gin_file="x.gin",
+        gin_text="",
+        root_dir=str(folder),
+        seed=0,
+        num_actors=2,
+        resumed=False,
+    )
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(manifest.to_json())
+    return manifest
 
 
 def test_without_flags_a_run_gets_the_defaults_and_a_new_folder(
@@ -51,6 +60,8 @@ def test_without_flags_a_run_gets_the_defaults_and_a_new_folder(
         port=None,
         in_process=False,
         resume=False,
+        discard_replay=False,
+        max_restarts=5,
     )
     assert options.root_dir.is_absolute()
     assert options.root_dir.parent == tmp_path / "runs"
@@ -68,6 +79,7 @@ def test_each_flag_is_taken(read: Read, tmp_path: Path) -> None:
         "--root_dir=some/where",
         "--seed=7",
         "--port=8008",
+        "--max_restarts=9",
     )
     assert options == Options(
         num_actors=5,
@@ -78,6 +90,8 @@ def test_each_flag_is_taken(read: Read, tmp_path: Path) -> None:
         port=8008,
         in_process=False,
         resume=False,
+        discard_replay=False,
+        max_restarts=9,
     )
 
 
@@ -134,20 +148,23 @@ def test_any_run_can_be_resumed_by_its_folder(read: Read, tmp_path: Path) -> Non
     assert options.root_dir == tmp_path / "runs" / "older"
 
 
-def test_a_run_without_a_checkpoint_cannot_be_resumed(
+def test_a_resume_may_begin_with_an_empty_replay_table(
     read: Read, tmp_path: Path
 ) -> None:
-    """It would start from nothing, and look as if it had gone on."""
+    """That of a new run is empty anyway: whoever says so has meant another thing."""
     make_run(tmp_path / "run")
-    (tmp_path / "run" / "train" / "checkpoints" / "checkpoint").unlink()
-    with pytest.raises(ConfigurationError, match="no checkpoint"):
-        read("--resume", "--root_dir=run")
+    assert not read("--resume", "--root_dir=run").discard_replay
+    assert read("--resume", "--root_dir=run", "--discard_replay").discard_replay
+    with pytest.raises(ConfigurationError, match="nothing without --resume"):
+        read("--root_dir=new", "--discard_replay")
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--num_actors=0"], "--num_actors is 0"),
+        (["--max_restarts=-1"], "--max_restarts is -1"),
         (["--port=0"], "--port is 0"),
         (["--port=65536"], "--port is 65536"),
         (["--max_train_steps=0"], "--max_train_steps is 0"),
@@ -179,7 +196,7 @@ def test_the_folder_of_a_run_is_not_taken_for_another(
     read: Read, tmp_path: Path
 ) -> None:
     """Unless it is to go on."""
-    make_run(tmp_path / "used")
-    with pytest.raises(ConfigurationError, match="holds a run already"):
+    run_id = make_run(tmp_path / "used").run_id
+    with pytest.raises(ConfigurationError, match=f"holds the run {run_id} already"):
         read("--root_dir=used")
     assert read("--root_dir=used", "--resume").root_dir == tmp_path / "used"

@@ -43,6 +43,7 @@ def test_the_server_is_told_everything_and_the_others_where_it_is(
         gin_bindings=["Replay.batch_size = 16", "a.b = 'c=d'"],
         seed=11,
         resume=True,
+        discard_replay=True,
     )
     server, *others = describe(started_with, 8123)
     assert flags_of(server) == {
@@ -52,8 +53,9 @@ def test_the_server_is_told_everything_and_the_others_where_it_is(
         "--seed": ["11"],
         "--num_actors": ["4"],
         "--port": ["8123"],
-        "--port_is_reserved": [""],
+        "--is_supervised": [""],
         "--resume": ["True"],
+        "--discard_replay": ["True"],
     }
     for role in others:
         told = flags_of(role)
@@ -66,3 +68,20 @@ def test_what_the_user_did_not_say_is_left_to_the_server(tmp_path: Path) -> None
     told = flags_of(describe(options(tmp_path), 8008)[0])
     assert not {"--gin_file", "--seed", "--gin_bindings"} & set(told)
     assert told["--resume"] == ["False"]
+
+
+def test_only_a_server_is_told_that_it_comes_back(tmp_path: Path) -> None:
+    """The others find the run as it is."""
+    server, *others = describe(options(tmp_path), 8008)
+    assert list(server.restart_arguments) == ["--is_restart"]
+    assert all(not role.restart_arguments for role in others)
+
+
+def test_actors_can_be_missed_and_the_first_batch_needs_one_of_them(
+    tmp_path: Path,
+) -> None:
+    """The eval job and all other actors start behind server and learner."""
+    roles = describe(options(tmp_path, num_actors=2), 8008)
+    assert [role.name for role in roles if role.is_spare] == ["actor-0", "actor-1"]
+    assert [role.name for role in roles if role.gives_way] == ["eval_job", "actor-1"]
+    assert [role.task for role in roles] == [0, 0, 0, 0, 1]

@@ -16,7 +16,7 @@ from experiment.definition import Experiment
 from learner import builder
 from learner.publisher import Publisher
 from learner.trainer import Trainer
-from reverb_server import replay_layout
+from reverb_server import replay_layout, tables
 from reverb_server.replay_writer import ReplayWriter
 from tests.actor.served_run import ServedRun, serve
 
@@ -54,10 +54,15 @@ class Learning:
     def build(self) -> Trainer:
         """As the learner's process does; a second one is that of a resumed run."""
         trainer = builder.build(
-            self.experiment, self.run.manifest, self.run.address, self.root_dir
+            self.experiment, self.run.join("learner"), self.root_dir
         )
         self.run.members.callback(trainer.close)
         return trainer
+
+    def publications(self) -> int:
+        """How often the server was given weights."""
+        limiter = self.run.info(tables.VARIABLES).rate_limiter_info
+        return int(limiter.insert_stats.completed)
 
     def fill(self, policy_train_step: int | None = None, steps: int = 200) -> None:
         """Collects; by the random policy, or by one that claims this train step."""

@@ -13,6 +13,7 @@ from learner import train as train_lib
 from learner.trainer import Trainer
 from reverb_server import tables
 from tests.learner.conftest import Learning, run_until
+from tests.reverb_server.waiting import wait_until
 
 # Intervals that have always passed, and that never pass here.
 ALWAYS, NEVER = 1e-9, 3_600.0
@@ -34,31 +35,25 @@ def checkpoints(learning: Learning) -> set[int]:
     return {int(path.stem.partition("-")[2]) for path in found}
 
 
-def publications(learning: Learning) -> int:
-    """How often weights were published."""
-    limiter = learning.run.info(tables.VARIABLES).rate_limiter_info
-    return int(limiter.insert_stats.completed)
-
-
 @pytest.mark.parametrize("steps_per_call", [1, 3, 4])
 def test_it_ends_at_exactly_the_last_train_step(
     steps_per_call: int, fed: Learning, trainer: Trainer
 ) -> None:
     """However many are taken at a time; those before a resume count too."""
-    before = publications(fed), checkpoints(fed)
+    before = fed.publications(), checkpoints(fed)
     begun_at = trainer.train_step
     for last in (begun_at + 7, begun_at + 20):
         cut = settings(steps_per_call=steps_per_call, max_train_steps=last)
         reached = train_lib.train(trainer, cut, lambda: True, lambda **_: None)
         assert reached == trainer.train_step == last
-    assert (publications(fed), checkpoints(fed)) == before
+    assert (fed.publications(), checkpoints(fed)) == before
 
 
 def test_a_run_that_is_done_is_left_as_it_is(fed: Learning, trainer: Trainer) -> None:
     """Or the resume of a finished run would train it further."""
     run_until(trainer, trainer.train_step + 3)
     done = trainer.train_step
-    before = publications(fed), checkpoints(fed)
+    before = fed.publications(), checkpoints(fed)
     for last in (done, done - 2):
         often = settings(
             publish_interval_s=ALWAYS,
@@ -67,7 +62,7 @@ def test_a_run_that_is_done_is_left_as_it_is(fed: Learning, trainer: Trainer) ->
         )
         assert train_lib.train(trainer, often, lambda: True, _fail) == done
     assert trainer.train_step == done
-    assert (publications(fed), checkpoints(fed)) == before
+    assert (fed.publications(), checkpoints(fed)) == before
 
 
 def _fail(**figures: Any) -> None:
@@ -99,18 +94,16 @@ def test_it_ends_when_told_to_while_it_is_starved(learning: Learning) -> None:
 def test_weights_are_published_again_and_again(fed: Learning, trainer: Trainer) -> None:
     """In each round of the loop, if the interval has passed by then."""
     often = settings(publish_interval_s=ALWAYS, steps_per_call=2)
-    before, rounds = publications(fed), 0
+    before, rounds = fed.publications(), 0
 
     def is_running() -> bool:
         nonlocal rounds
-        assert trainer.publisher.wait_until_pushed(20)
-        assert publications(fed) == before + rounds
+        wait_until(lambda: fed.publications() == before + rounds)
         rounds += 1
         return rounds <= 6
 
     reached = train_lib.train(trainer, often, is_running, lambda **_: None)
-    assert trainer.publisher.wait_until_pushed(20)
-    assert publications(fed) == before + 6
+    assert fed.publications() == before + 6
     container = reverb_variable_container.ReverbVariableContainer(
         fed.run.address, [tables.VARIABLES]
     )

@@ -12,11 +12,12 @@ import tensorflow as tf
 from tf_agents.experimental.distributed import reverb_variable_container
 from tf_agents.typing import types
 
-from experiment.errors import ConfigurationError
+from experiment.errors import ConfigurationError, DivergedError
 from learner.compiled_agent import CompiledAgent
 from learner.trainer import Trainer
 from reverb_server import tables
 from tests.learner.conftest import Learning, run_until
+from tests.reverb_server.waiting import wait_until
 
 
 def published(learning: Learning) -> types.NestedTensor:
@@ -28,10 +29,11 @@ def published(learning: Learning) -> types.NestedTensor:
     return container.pull(tables.VARIABLES)
 
 
-def publish(trainer: Trainer) -> None:
-    """Publishes the weights; they have gone when it returns."""
+def publish(learning: Learning, trainer: Trainer) -> None:
+    """Publishes the weights; the server has them when it returns."""
+    before = learning.publications()
     trainer.publish()
-    assert trainer.publisher.wait_until_pushed(20)
+    wait_until(lambda: learning.publications() == before + 1)
 
 
 def snapshot(trainer: Trainer) -> list[np.ndarray]:
@@ -82,12 +84,12 @@ def test_the_weights_are_published_with_their_train_step(
 ) -> None:
     """Whoever pulls gets those of the last time."""
     begun_at = trainer.train_step
-    publish(trainer)
+    publish(fed, trainer)
     first = tf.nest.flatten(published(fed))
     assert int(first[-1]) == begun_at
     run_until(trainer, begun_at + 7)
     assert same(tf.nest.flatten(published(fed)), first)
-    publish(trainer)
+    publish(fed, trainer)
     row = published(fed)
     assert int(row[reverb_variable_container.TRAIN_STEP_KEY]) == begun_at + 7
     assert same(tf.nest.flatten(row), snapshot(trainer))
@@ -99,13 +101,13 @@ def test_adopted_weights_replace_those_of_the_policy(
 ) -> None:
     """The train step too; what is published afterwards has them."""
     begun_at = trainer.train_step
-    publish(trainer)
+    publish(fed, trainer)
     earlier = published(fed)
     run_until(trainer, begun_at + 5)
     trainer.adopt(earlier)
     assert trainer.train_step == begun_at
     assert same(snapshot(trainer), tf.nest.flatten(earlier))
-    publish(trainer)
+    publish(fed, trainer)
     assert same(tf.nest.flatten(published(fed)), tf.nest.flatten(earlier))
 
 
@@ -122,8 +124,8 @@ def test_the_policy_lag_is_of_what_was_trained_on(trainer: Trainer) -> None:
 def test_losses_are_there_for_tensorboard(fed: Learning, trainer: Trainer) -> None:
     """As soon as a multiple of the interval, which is 5, has been passed."""
     begun_at = trainer.train_step
-    for _ in range(4):
-        assert trainer.run(steps=4)
+    for number in range(1, 5):
+        run_until(trainer, begun_at + 4 * number)
     trainer.save()  # Writes what is not written yet: a process ends without.
     steps = {
         event.step
@@ -146,7 +148,7 @@ def test_a_loss_that_is_no_number_ends_the_training(
     learning.fill(policy_train_step=0)
     for variable in trainer.agent.policy.variables():
         variable.assign(np.full(variable.shape, np.nan))
-    with pytest.raises(FloatingPointError, match="the loss is nan at train step"):
+    with pytest.raises(DivergedError, match="the loss is nan at train step"):
         run_until(trainer, 4)
 
 

@@ -63,7 +63,7 @@ def test_each_transition_is_equally_likely(
         transitions_per_item=per_item,
     )
     settings = Experiment(replay=replay, collect=Collect(initial_collect_steps=0))
-    served = serve(tables.make_tables(settings, *cartpole, num_actors=1))
+    served = serve(tables.make_tables(settings, *cartpole, 1, "r/1"))
     layout = replay_layout(cartpole.agent, replay)
     writer = ReplayWriter(served.client, layout, ENVS, lambda: True)
     rounds = experience([[LENGTH]] * ENVS)

@@ -143,10 +143,10 @@ def test_who_leaves_sends_the_last_figures(
     assert not joined._thread.is_alive()
 
 
-def test_inserted_items_are_counted(
+def test_environment_steps_are_counted(
     run: RunServer, join: Join, cartpole: Built
 ) -> None:
-    """Those from before it joined, and those after."""
+    """Those from before it joined, and those after; in transitions, not items."""
     layout = replay_layout(cartpole.agent, definition.load_text(GIN_TEXT).replay)
     writer = ReplayWriter(run.client, layout, 8, lambda: True)
     rounds = list(batches(experience([[9]] * 8)))
@@ -154,10 +154,10 @@ def test_inserted_items_are_counted(
         writer(steps)
     wait_until(lambda: run.client.server_info()[tables.REPLAY].current_size == 4)
     joined = join()
-    assert joined.inserted_items == 4
+    assert joined.env_steps(8) == 4 * 8
     for steps in rounds[5:]:
         writer(steps)
-    wait_until(lambda: joined.inserted_items == 9)
+    wait_until(lambda: joined.env_steps(8) == 9 * 8)
 
 
 def test_a_server_that_is_gone_is_given_up(

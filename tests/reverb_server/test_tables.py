@@ -31,7 +31,7 @@ SMALL = Experiment(
 @pytest.fixture
 def served(serve: Serve, cartpole: Built) -> Served:
     """A server with all tables of a run."""
-    return serve(tables.make_tables(SMALL, *cartpole, num_actors=1))
+    return serve(tables.make_tables(SMALL, *cartpole, 1, "r/1"))
 
 
 def test_a_run_has_these_tables(served: Served) -> None:
@@ -110,7 +110,7 @@ def test_settings_that_cannot_work_are_refused(cartpole: Built) -> None:
     """Before there is a server: an item larger than the table."""
     experiment = Experiment(replay=Replay(max_size=4, min_size_to_sample=1))
     with pytest.raises(ConfigurationError, match=r"Replay\.max_size"):
-        tables.make_tables(experiment, *cartpole, num_actors=1)
+        tables.make_tables(experiment, *cartpole, 1, "r/1")
 
 
 @pytest.mark.parametrize(
@@ -121,5 +121,5 @@ def test_every_preset_makes_its_tables(path: Path) -> None:
     experiment = definition.load_file(path)
     agent, train_step = experiment.make_agent(experiment.environment())
     for num_actors in (1, 2, 64):
-        made = tables.make_tables(experiment, agent, train_step, num_actors)
+        made = tables.make_tables(experiment, agent, train_step, num_actors, "r/1")
         assert all(isinstance(table, reverb.Table) for table in made)

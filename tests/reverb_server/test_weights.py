@@ -27,7 +27,7 @@ def running() -> bool:
 @pytest.fixture
 def served(serve: Serve, cartpole: Built) -> Served:
     """A server with all tables of a run."""
-    return serve(tables.make_tables(Experiment(), *cartpole, num_actors=1))
+    return serve(tables.make_tables(Experiment(), *cartpole, 1, "r/1"))
 
 
 @pytest.fixture
