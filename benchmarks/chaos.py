@@ -25,7 +25,7 @@ from experiment import process
 from experiment.errors import EXIT_FAILED, EXIT_FINISHED
 
 _NUM_ACTORS = 2
-_ROLES = ("reverb_server", "learner", "eval_job", "actor-0", "actor-1")
+ROLES = ("reverb_server", "learner", "eval_job", "actor-0", "actor-1")
 
 # What happens, how often compared with the others. "freeze" is over after a while.
 _KINDS = {"kill": 5, "end": 2, "freeze": 3}
@@ -40,7 +40,7 @@ _SNAPSHOT_INTERVAL_S = 10
 _TARGET_TIMEOUT_S = 900.0
 
 # So it trains until it is killed.
-_ENDLESS = (
+ENDLESS = (
     f"--num_actors={_NUM_ACTORS}",
     "--target_return=1000000",
     "--max_train_steps=1000000000",
@@ -59,7 +59,7 @@ def strike(run: WatchedRun, dice: random.Random) -> dict[str, Any]:
       What happened, and how long the recovery took, after the end of a freeze.
     """
     kind = dice.choices(list(_KINDS), list(_KINDS.values()))[0]
-    role = dice.choice(_ROLES)
+    role = dice.choice(ROLES)
     victim = run.processes()[role]
     before = run.figure("learner", "train_step")
     if kind == "freeze":
@@ -95,7 +95,7 @@ def torment(
     Returns:
       All processes that there were.
     """
-    run = WatchedRun(children, root_dir, _ROLES, *_ENDLESS)
+    run = WatchedRun(children, root_dir, ROLES, *ENDLESS)
     run.wait_until_started()
     start = time.monotonic()
     while time.monotonic() - start < seconds:
@@ -124,7 +124,7 @@ def recover(children: Children, root_dir: Path, told: Any) -> set[psutil.Process
       All processes that there were.
     """
     flags_ = ("--resume", "--target_return=475", f"--num_actors={_NUM_ACTORS}")
-    run = WatchedRun(children, root_dir, _ROLES, *flags_)
+    run = WatchedRun(children, root_dir, ROLES, *flags_)
     run.wait_until_started()
     told.summary["resumed at train step"] = run.figure("learner", "train_step")
     told.summary["resumed at env steps"] = run.figure("reverb_server", "env_steps")

@@ -144,9 +144,7 @@ def test_the_progress_is_shown_until_the_run_has_ended(supervise: Supervise) -> 
 
 def test_a_standstill_is_shown_at_once(supervise: Supervise) -> None:
     """Not only with the next line of figures."""
-    run = supervise(
-        {"a-server": _UNTIL_TOLD, "a-learner": _STALL + _END}, _PROGRESS_S=60
-    )
+    run = supervise({"a-server": UNTIL_TOLD, "a-learner": _STALL + END}, _PROGRESS_S=60)
     _, said = run.outcome()
     assert said[1] == "waiting: the learner waits"
 

@@ -58,7 +58,8 @@ def test_a_starved_trainer_takes_no_step_and_is_not_stuck(learning: Learning) ->
     figures = trainer.figures()
     assert abs(figures.pop("time") - time.time()) < 20
     assert 0 < figures.pop("waited_s") < 20
-    assert figures == {"train_step": 0, "loss": None, "policy_lag": None}
+    nothing = dict.fromkeys(("loss", "policy_lag", "problem"))
+    assert figures == {"train_step": 0, **nothing}
     learning.fill(policy_train_step=None)
     run_until(trainer, 3)
     figures = trainer.figures()
