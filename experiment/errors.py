@@ -9,6 +9,12 @@ EXIT_FINISHED = 0
 EXIT_FAILED = 1
 EXIT_CONFIGURATION = 2  # Never worth a restart: only the user can mend it.
 
+# Begins the one line in which a process says why it ended.
+FATAL_MARK = "fatal: "
+
+# gin takes whole numbers of any size; TensorFlow and Reverb count in 64 bits.
+_MAX_WHOLE = 2**63 - 1
+
 
 class ConfigurationError(ValueError):
     """A setting is wrong. Its text is one line: what, got, allowed, remedy."""
@@ -37,6 +43,9 @@ def check_number(
     Raises:
       ConfigurationError: The value is not legal.
     """
+    if isinstance(value, int) and abs(value) > _MAX_WHOLE:
+        at_least = -_MAX_WHOLE if at_least is None else at_least
+        at_most = _MAX_WHOLE if at_most is None else at_most
     kind = "a whole number" if integer else "a number"
     bounds = [
         text
@@ -52,7 +61,7 @@ def check_number(
     legal = (
         isinstance(value, types)
         and not isinstance(value, bool)
-        and math.isfinite(value)
+        and (isinstance(value, int) or math.isfinite(value))
         and (at_least is None or value >= at_least)
         and (above is None or value > above)
         and (at_most is None or value <= at_most)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import reverb
 import tensorflow as tf
 from tf_agents.agents import tf_agent
 from tf_agents.train import learner as tf_learner
@@ -17,7 +18,7 @@ from learner.policy_export import PolicyExporter
 from learner.policy_lag import PolicyLag
 from learner.publisher import Publisher
 from learner.trainer import Trainer
-from reverb_server import rate_limiter, replay_dataset, replay_layout
+from reverb_server import rate_limiter, replay_dataset, replay_layout, tables
 
 # The Learner saves by train steps; here it is told when to, by time.
 _NEVER = 2**62
@@ -36,9 +37,14 @@ def build(
 
     Returns:
       The agent, ready to be trained.
+
+    Raises:
+      ConfigurationError: The server's tables are not those of this experiment.
     """
     seeding.seed_role(manifest.seed, "learner")
     agent, train_step = experiment.make_agent(experiment.environment())
+    client = reverb.Client(address)
+    tables.require_weights(client, tables.weights_of(agent, train_step))
     return build_trainer(experiment, agent, train_step, address, root_dir)
 
 

@@ -27,8 +27,9 @@ def main() -> int:
     stop = process.StopSignal()
     devices.use_one_cpu_thread()
     root_dir = Path(shared_flags.required(_ROOT_DIR, "runs/my_run"))
-    folder = run_dir.claim(root_dir, _RESUME.value)
     shared_flags.check_num_actors(_NUM_ACTORS.value)
+    holder = None if _PORT_IS_RESERVED.value else port_lib.reserve(_PORT.value)[0]
+    folder = run_dir.claim(root_dir, _RESUME.value)
     experiment, run = run_start.start_run(
         folder,
         gin_file=_GIN_FILE.value,
@@ -38,7 +39,6 @@ def main() -> int:
         resume=_RESUME.value,
     )
     seeding.seed_role(run.seed, "reverb_server")
-    holder = None if _PORT_IS_RESERVED.value else port_lib.reserve(_PORT.value)[0]
     server = server_lib.RunServer(experiment, run, _PORT.value)
     server.serve(stop.wait, is_supervised=_PORT_IS_RESERVED.value)
     server.stop()

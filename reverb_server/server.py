@@ -18,7 +18,7 @@ from experiment.definition import Experiment, operative_text
 from experiment.interval import Rate
 from experiment.manifest import Manifest
 from reverb_server import run_tables, tables
-from reverb_server.address import NO_ANSWER
+from reverb_server.address import NO_ANSWER, bypass_proxy
 from reverb_server.telemetry import drain
 
 _POLL_S = 0.5
@@ -51,6 +51,7 @@ class RunServer:
             tables.make_tables(experiment, agent, train_step, manifest.num_actors),
             port=port,
         )
+        bypass_proxy("localhost")
         self.address = f"localhost:{port}"
         self.client = reverb.Client(self.address)
         self._rates = {"inserts": Rate(), "samples": Rate()}
