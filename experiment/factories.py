@@ -1,4 +1,4 @@
-"""Factories that gin binds, checked when they are bound and not when they are called."""
+"""Factories that gin binds, checked when they are bound, not when they are called."""
 
 from __future__ import annotations
 

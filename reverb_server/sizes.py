@@ -63,7 +63,7 @@ def check_replay(layout: ReplayLayout, replay: Replay) -> None:
         most = memory.total // (copies * layout.codec.step_bytes)
         raise ConfigurationError(
             f"{told}, but this machine has {memory.total / _GB:.1f} GB of memory; set "
-            f"it to less than {most}."
+            f"it to {most} at most."
         )
     if size > memory.available:
         logging.warning(
