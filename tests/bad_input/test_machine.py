@@ -15,16 +15,14 @@ import psutil
 import pytest
 import tensorflow as tf
 
-from experiment import definition, requirements
+from experiment import requirements
 from experiment.definition import Experiment
 from experiment.errors import ConfigurationError
 from experiment.settings import Replay
 from launch import memory
 from reverb_server import address, tables
-from reverb_server.server import RunServer
 from tests.reverb_server.conftest import Built
-from tests.reverb_server.run_for_tests import GIN_TEXT, manifest
-from tests.system.commands import CHECKOUT
+from tests.system.commands import CHECKOUT, Start
 
 SETUP = (CHECKOUT / "setup.py").read_text()
 
@@ -202,14 +200,13 @@ def test_a_proxy_is_passed_by_and_that_is_said_once(
 
 
 def test_a_server_passes_a_proxy_by_too(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    role: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else it would wait for ever for its own answer."""
+    """Else it would wait for ever for its own answer, and nothing could end that."""
     monkeypatch.delenv("no_grpc_proxy", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    experiment = definition.load_text(GIN_TEXT)
     port = portpicker.pick_unused_port()
-    server = RunServer(experiment, manifest(tmp_path), port)
-    assert server.client.server_info(timeout=5)[tables.RUN].current_size == 1
-    server.stop()
+    server = role("reverb_server", "--root_dir=run", f"--port={port}")
+    server.wait_until(lambda: "is served at" in server.output, timeout_s=40)
+    assert "http_proxy is set; passing it by to reach localhost" in server.output
