@@ -25,8 +25,10 @@ def main() -> int:
     stop = process.StopSignal()
     devices.use_one_cpu_thread()
     address = shared_flags.required(_SERVER_ADDRESS, "localhost:8008")
+    shared_flags.check_target_return(_TARGET_RETURN.value)
+    folder = shared_flags.given_folder(_ROOT_DIR)
     run = membership.Membership(address, "eval_job", stop)
-    root_dir = Path(_ROOT_DIR.value or run.manifest.root_dir)
+    root_dir = folder or Path(run.manifest.root_dir)
     run_dir.require_writable(root_dir)
     experiment = definition.load_text(run.manifest.gin_text)
     settings = experiment.evaluation

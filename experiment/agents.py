@@ -16,6 +16,7 @@ from tf_agents.utils import common
 
 from experiment import networks
 from experiment.errors import ConfigurationError, check_number
+from experiment.factories import check_factory
 
 AgentFactory = Callable[
     [ts.TimeStep, types.NestedTensorSpec, tf.Variable], tf_agent.TFAgent
@@ -80,6 +81,7 @@ def dqn_agent(
         raise ConfigurationError(
             f"dqn_agent.double_q is {double_q!r}; it must be True or False."
         )
+    check_factory("dqn_agent.network", network, takes=2)
     _check_discrete("dqn_agent", action_spec)
     agent_class = tf_dqn_agent.DdqnAgent if double_q else tf_dqn_agent.DqnAgent
     return agent_class(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,8 +21,10 @@ from experiment import (
     environments,
     envpool_environment,  # noqa: F401  (known to gin by being imported)
     exploration,
+    gin_text,
 )
 from experiment.errors import ConfigurationError
+from experiment.factories import check_factory
 from experiment.settings import Collect, Evaluation, Replay, Train
 
 # What gin raises for text, names and values it cannot take.
@@ -31,7 +34,6 @@ _GIN_ERRORS = (
     RuntimeError,
     OSError,
     ImportError,
-    SyntaxError,
     AttributeError,
 )
 
@@ -61,12 +63,15 @@ class Experiment:
 
     def __post_init__(self) -> None:
         """Validates; raises `ConfigurationError`."""
-        for name in ("environment", "agent", "collect_policy"):
+        for name, takes in (("environment", 0), ("agent", 3), ("collect_policy", 3)):
+            check_factory(f"Experiment.{name}", getattr(self, name), takes)
+        for kind in (Replay, Collect, Train, Evaluation):
+            name = kind.__name__.lower()
             value = getattr(self, name)
-            if not callable(value):
+            if not isinstance(value, kind):
                 raise ConfigurationError(
-                    f"Experiment.{name} is {value!r}; it must be a function, bound by "
-                    f"its name with @ before it and no brackets after it."
+                    f"Experiment.{name} is {value!r}; leave it out, and bind the "
+                    f"parameters of {kind.__name__} instead."
                 )
 
     def make_agent(
@@ -83,10 +88,20 @@ class Experiment:
         Raises:
           ConfigurationError: Environment and agent do not fit.
         """
+        _require_type("environment", environment, py_environment.PyEnvironment)
         train_step = train_utils.create_train_step()
         agent = self.agent(*_tensor_specs(environment), train_step)
+        _require_type("agent", agent, tf_agent.TFAgent)
         agent.initialize()
         return agent, train_step
+
+
+def _require_type(name: str, made: object, kind: type) -> None:
+    """Refuses what a factory has made, if it is of another kind."""
+    if not isinstance(made, kind):
+        raise ConfigurationError(
+            f"Experiment.{name} makes {made!r}; it must make a {kind.__name__}."
+        )
 
 
 def _tensor_specs(
@@ -106,13 +121,44 @@ def load_text(text: str) -> Experiment:
       ConfigurationError: The text, a name or a value in it is wrong.
     """
     gin.clear_config()
+    bindings = list(gin_text.read(text))
     try:
         gin.parse_config(text, skip_unknown=False)
+        for binding in bindings:
+            _check_references(binding, bindings)
         return Experiment()
     except ConfigurationError:
         raise
     except _GIN_ERRORS as error:
         raise ConfigurationError(f"gin: {_one_line(error)}") from error
+
+
+def _check_references(
+    binding: gin_text.Binding, bindings: Sequence[gin_text.Binding]
+) -> None:
+    """Refuses macros without a value, and calls that lack an argument.
+
+    gin would do so where the value is used, which may be in another process.
+    """
+    macros = {f"%{each.name}" for each in bindings if not each.parameter}
+    for name in binding.references:
+        if name.startswith("%") and name not in macros and not _has_value(name):
+            raise ConfigurationError(
+                f"gin: {name} has no value ({binding.place}); add a line "
+                f"`{name[1:]} = ...`."
+            )
+        if name.endswith("()") and "/" not in name:
+            function = gin.get_configurable(name[1:-2])
+            check_factory(f"{binding.name}.{binding.parameter}", function, takes=0)
+
+
+def _has_value(macro: str) -> bool:
+    """Whether gin has a value for it, which a module may have made a constant."""
+    try:
+        copy.deepcopy(gin.config.parse_value(macro))  # This is how gin looks it up.
+    except TypeError:
+        return False
+    return True
 
 
 def load_file(path: Path, bindings: Sequence[str] = ()) -> Experiment:
@@ -121,8 +167,7 @@ def load_file(path: Path, bindings: Sequence[str] = ()) -> Experiment:
     Raises:
       ConfigurationError: The file, a name or a value in it is wrong.
     """
-    text = "\n".join([f"include {str(path)!r}", *bindings])
-    return load_text(text)
+    return load_text(gin_text.text_of(path, bindings))
 
 
 def effective_text() -> str:
@@ -137,6 +182,4 @@ def operative_text() -> str:
 
 def _one_line(error: Exception) -> str:
     """The whole message, gin's hint of the place included, on one line."""
-    if isinstance(error, SyntaxError):
-        return f"{error.msg} (line {error.lineno}: {str(error.text).strip()})"
     return " ".join(str(error).split()) or type(error).__name__

@@ -11,6 +11,12 @@ EXIT_FAILED = 1
 EXIT_CONFIGURATION = 2  # Never worth a restart: only the user can mend it.
 EXIT_RESTART = 75  # Please start me again at once (EX_TEMPFAIL of sysexits.h).
 
+# Begins the one line in which a process says why it ended.
+FATAL_MARK = "fatal: "
+
+# gin takes whole numbers of any size; TensorFlow and Reverb count in 64 bits.
+_MAX_WHOLE = 2**63 - 1
+
 
 class ConfigurationError(ValueError):
     """A setting is wrong. Its text is one line: what, got, allowed, remedy."""
@@ -74,6 +80,9 @@ def check_number(
     Raises:
       ConfigurationError: The value is not legal.
     """
+    if isinstance(value, int) and abs(value) > _MAX_WHOLE:
+        at_least = -_MAX_WHOLE if at_least is None else at_least
+        at_most = _MAX_WHOLE if at_most is None else at_most
     kind = "a whole number" if integer else "a number"
     bounds = [
         text
@@ -89,7 +98,7 @@ def check_number(
     legal = (
         isinstance(value, types)
         and not isinstance(value, bool)
-        and math.isfinite(value)
+        and (isinstance(value, int) or math.isfinite(value))
         and (at_least is None or value >= at_least)
         and (above is None or value > above)
         and (at_most is None or value <= at_most)

@@ -6,9 +6,11 @@ and a flag that would be ignored is refused.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from absl import flags
 
-from experiment import manifest
+from experiment import manifest, run_dir
 from experiment.errors import ConfigurationError, check_number
 from experiment.presets import DEFAULT_PRESET
 
@@ -101,6 +103,31 @@ def define_discard_replay() -> flags.FlagHolder[bool]:
 def check_num_actors(value: int) -> None:
     """Refuses fewer than one actor with a `ConfigurationError`."""
     check_number("--num_actors", value, at_least=1, integer=True)
+
+
+def check_max_train_steps(value: int | None) -> None:
+    """Refuses no step at all with a `ConfigurationError`."""
+    if value is not None:
+        check_number("--max_train_steps", value, at_least=1, integer=True)
+
+
+def check_target_return(value: float | None) -> None:
+    """Refuses what no return can reach with a `ConfigurationError`."""
+    if value is not None:
+        check_number("--target_return", value)
+
+
+def given_folder(root_dir: flags.FlagHolder[str | None]) -> Path | None:
+    """The folder of a flag that may be left out, ready to be written to.
+
+    Raises:
+      ConfigurationError: It is empty, or cannot be written to.
+    """
+    if root_dir.value is None:
+        return None
+    folder = Path(required(root_dir, "runs/my_run"))
+    run_dir.require_writable(folder)
+    return folder
 
 
 def required(flag: flags.FlagHolder[str | None], example: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from experiment.errors import ConfigurationError
@@ -17,8 +18,9 @@ def find_preset(name: str) -> Path:
       ConfigurationError: There is no such file.
     """
     for path in (Path(name), PRESETS / name):
-        if path.is_file():
-            return path.resolve()
+        with contextlib.suppress(OSError):  # The name is too long for a path.
+            if path.is_file():
+                return path.resolve()
     presets = ", ".join(sorted(path.name for path in PRESETS.glob("*.gin")))
     raise ConfigurationError(
         f"--gin_file is {name!r}, which is neither a file nor a preset ({presets})."

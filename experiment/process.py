@@ -19,9 +19,7 @@ from experiment.errors import (
     EXIT_FINISHED,
     ConfigurationError,
 )
-
-# What the launcher looks for in a role's log to repeat at the end.
-FATAL_MARK = "fatal: "
+from experiment.errors import FATAL_MARK as FATAL_MARK  # noqa: PLC0414 (others use it)
 
 # Seconds between a stop signal and the end of a process that does not react.
 GRACE_S = 10.0

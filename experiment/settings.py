@@ -12,6 +12,12 @@ import gin
 
 from experiment.errors import ConfigurationError, check_number
 
+# "Never", in seconds: 30 years. Waits of more overflow.
+_MOST_SECONDS = 1_000_000_000
+
+# More than anybody wants; the tolerance would overflow at the largest numbers.
+_MOST_SAMPLES = 1_000_000
+
 
 @gin.configurable
 @dataclasses.dataclass(frozen=True)
@@ -49,10 +55,13 @@ class Replay:
             check_number(
                 f"Replay.{name}", getattr(self, name), at_least=1, integer=True
             )
-        for name in ("samples_per_insert", "samples_per_insert_tolerance"):
-            value = getattr(self, name)
-            if value is not None:
-                check_number(f"Replay.{name}", value, above=0)
+        ratio, tolerance = self.samples_per_insert, self.samples_per_insert_tolerance
+        if ratio is not None:
+            check_number(
+                "Replay.samples_per_insert", ratio, above=0, at_most=_MOST_SAMPLES
+            )
+        if tolerance is not None:
+            check_number("Replay.samples_per_insert_tolerance", tolerance, above=0)
         if self.batch_size % self.transitions_per_item:
             raise ConfigurationError(
                 f"Replay.transitions_per_item is {self.transitions_per_item}; it must "
@@ -95,7 +104,7 @@ class Collect:
             integer=True,
         )
         for name in ("pull_interval_s", "environment_timeout_s"):
-            check_number(f"Collect.{name}", getattr(self, name), above=0)
+            _check_seconds(f"Collect.{name}", getattr(self, name))
 
 
 @gin.configurable
@@ -129,7 +138,7 @@ class Train:
                 f"Train.jit_compile is {self.jit_compile!r}; it must be True or False."
             )
         for name in ("publish_interval_s", "checkpoint_interval_s"):
-            check_number(f"Train.{name}", getattr(self, name), above=0)
+            _check_seconds(f"Train.{name}", getattr(self, name))
 
 
 @gin.configurable
@@ -158,3 +167,8 @@ class Evaluation:
         )
         if self.target_return is not None:
             check_number("Evaluation.target_return", self.target_return)
+
+
+def _check_seconds(name: str, value: float) -> None:
+    """Refuses what is no time between two events."""
+    check_number(name, value, above=0, at_most=_MOST_SECONDS)

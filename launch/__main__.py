@@ -9,8 +9,8 @@ from absl import flags
 
 from experiment import process, run_dir, run_status
 from experiment.errors import EXIT_CONFIGURATION, EXIT_FAILED
+from launch import memory, result, screen
 from launch import options as options_lib
-from launch import result, screen
 from launch.result import Outcome
 from launch.supervisor import Supervisor
 from reverb_server import port as port_lib
@@ -40,6 +40,9 @@ def _run_processes(options: options_lib.Options, stop: process.StopSignal) -> Ou
     """One process a role."""
     holder, port = port_lib.reserve(options.port)
     screen.greet(options, port)
+    warning = memory.warning(options.num_actors)
+    if warning:
+        screen.say(warning)
     started_at = psutil.Process().create_time()
     supervisor = Supervisor(options, port, started_at, screen.say)
     stop.at_last = supervisor.kill

@@ -8,7 +8,7 @@ from pathlib import Path
 from absl import flags
 
 from experiment import flags as shared_flags
-from experiment import presets, run_dir
+from experiment import gin_text, presets, run_dir
 from experiment.errors import ConfigurationError, check_number
 
 _NUM_ACTORS = shared_flags.define_num_actors()
@@ -70,11 +70,11 @@ def read() -> Options:
     if _PORT.value is not None:
         check_number("--port", _PORT.value, at_least=1, at_most=65535, integer=True)
     bindings = list(_GIN_BINDINGS.value)
+    shared_flags.check_target_return(_TARGET_RETURN.value)
     if _TARGET_RETURN.value is not None:
-        check_number("--target_return", _TARGET_RETURN.value)
         bindings.append(f"Evaluation.target_return = {_TARGET_RETURN.value}")
+    shared_flags.check_max_train_steps(_MAX_TRAIN_STEPS.value)
     if _MAX_TRAIN_STEPS.value is not None:
-        check_number("--max_train_steps", _MAX_TRAIN_STEPS.value, 1, integer=True)
         bindings.append(f"Train.max_train_steps = {_MAX_TRAIN_STEPS.value}")
     if _IN_PROCESS.value and flags.FLAGS["num_actors"].present:
         raise ConfigurationError(
@@ -83,6 +83,9 @@ def read() -> Options:
     gin_file = _GIN_FILE.value
     if gin_file is not None:
         gin_file = str(presets.find_preset(gin_file))
+    if not _RESUME.value:  # A resumed run has most of its text already.
+        path = presets.find_preset(gin_file or presets.DEFAULT_PRESET)
+        gin_text.check_settings(gin_text.text_of(path, bindings))
     return Options(
         num_actors=1 if _IN_PROCESS.value else _NUM_ACTORS.value,
         gin_file=gin_file,

@@ -22,8 +22,10 @@ def main() -> int:
     stop = process.StopSignal()
     devices.share_gpus()
     address = shared_flags.required(_SERVER_ADDRESS, "localhost:8008")
+    shared_flags.check_max_train_steps(_MAX_TRAIN_STEPS.value)
+    folder = shared_flags.given_folder(_ROOT_DIR)
     run = membership.Membership(address, "learner", stop)
-    root_dir = Path(_ROOT_DIR.value or run.manifest.root_dir)
+    root_dir = folder or Path(run.manifest.root_dir)
     run_dir.require_writable(root_dir)
     experiment = definition.load_text(run.manifest.gin_text)
     settings = experiment.train

@@ -18,7 +18,7 @@ from learner.policy_export import PolicyExporter
 from learner.policy_lag import PolicyLag
 from learner.publisher import Publisher
 from learner.trainer import Trainer
-from reverb_server import rate_limiter, replay_dataset, replay_layout
+from reverb_server import rate_limiter, replay_dataset, replay_layout, tables
 from reverb_server.membership import Membership
 
 # The Learner saves by train steps; here it is told when to, by time.
@@ -38,11 +38,12 @@ def build(experiment: Experiment, run: Membership, root_dir: Path) -> Trainer:
 
     Raises:
       ConfigurationError: The folder holds the checkpoints of another run, or none of
-        them can be read.
+        them can be read; or the server's tables are not those of this experiment.
     """
     checkpoints.prepare(root_dir, run.manifest)
     seeding.seed_role(run.manifest.seed, "learner")
     agent, train_step = experiment.make_agent(experiment.environment())
+    tables.require_weights(run.client, tables.weights_of(agent, train_step))
     trainer = build_trainer(
         experiment, agent, train_step, run.address, root_dir, run.store_replay
     )

@@ -4,3 +4,7 @@ Tables, how a step is packed, how weights travel, the run's manifest and its end
 all that actors, learner and eval job must agree upon is here. `python -m
 reverb_server` starts the server.
 """
+
+from experiment import requirements
+
+requirements.require()

@@ -52,12 +52,12 @@ def main() -> int:
     stop = process.StopSignal()
     devices.use_one_cpu_thread()
     root_dir = Path(shared_flags.required(_ROOT_DIR, "runs/my_run")).absolute()
+    holder = None if _IS_SUPERVISED.value else port_lib.reserve(_PORT.value)[0]
     if _IS_RESTART.value and (root_dir / run_dir.MANIFEST).exists():
         experiment, run = run_start.restart_run(root_dir)
     else:
         experiment, run = _start_run(root_dir)
     seeding.seed_role(run.seed, "reverb_server")
-    holder = None if _IS_SUPERVISED.value else port_lib.reserve(_PORT.value)[0]
     restore = not _DISCARD_REPLAY.value or _IS_RESTART.value
     server = server_lib.RunServer(
         experiment, run, _PORT.value, restore, may_be_empty=_IS_RESTART.value

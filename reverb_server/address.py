@@ -7,6 +7,7 @@ like a frozen program, tensorflow/agents#666): so every role connects here first
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 import time
@@ -59,9 +60,23 @@ def bypass_proxy(host: str) -> None:
     # gRPC reads the second only if the first is not set.
     variable = "no_grpc_proxy" if "no_grpc_proxy" in os.environ else "no_proxy"
     hosts = [name for name in os.environ.get(variable, "").split(",") if name]
-    os.environ[variable] = ",".join(
-        dict.fromkeys([*hosts, host.strip("[]"), "localhost", "127.0.0.1"])
-    )
+    needed = [host.strip("[]"), "localhost", "127.0.0.1"]
+    if set(needed) <= set(hosts):
+        return
+    os.environ[variable] = ",".join(dict.fromkeys([*hosts, *needed]))
+    if _proxies():
+        logging.info(
+            "%s is set; passing it by to reach %s, by %s=%s",
+            ", ".join(_proxies()),
+            host,
+            variable,
+            os.environ[variable],
+        )
+
+
+def _proxies() -> list[str]:
+    """The variables that name a proxy."""
+    return [name for name in _PROXY_VARIABLES if os.environ.get(name)]
 
 
 def connect(
@@ -110,8 +125,8 @@ def _is_listening(host: str, port: int) -> bool:
 
 
 def _nobody_answers(address: str, timeout_s: float) -> str:
-    proxies = [name for name in _PROXY_VARIABLES if os.environ.get(name)]
-    hint = f" (mind that {', '.join(proxies)} is set)" if proxies else ""
+    proxies = ", ".join(_proxies())
+    hint = f" (mind that {proxies} is set)" if proxies else ""
     return (
         f"no Reverb server answered at {address} within {timeout_s:.0f} s{hint}; start "
         "it first, or correct --server_address."

@@ -46,6 +46,9 @@ def replay_dataset(
     Raises:
       ConfigurationError: The table's signature is not that of `layout`.
     """
+    # A dataset's own spec has no names.
+    info = reverb.Client(address).server_info(timeout=_CONNECT_TIMEOUT_S)
+    require_signature(layout, info[tables.REPLAY].signature)
     samples = reverb.TrajectoryDataset.from_table_signature(
         address,
         tables.REPLAY,
@@ -53,7 +56,6 @@ def replay_dataset(
         num_workers_per_iterator=1,
         get_signature_timeout_secs=_CONNECT_TIMEOUT_S,
     )
-    require_signature(layout, samples.element_spec.data)
 
     def unpack(sample: reverb.ReplaySample) -> tuple[object, SampleInfo]:
         rows = tf.reshape(

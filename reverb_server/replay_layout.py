@@ -12,6 +12,7 @@ from tf_agents.trajectories import trajectory
 
 from experiment.errors import ConfigurationError
 from experiment.settings import Replay
+from reverb_server.columns import columns_of, differences
 from reverb_server.step_codec import StepCodec
 
 
@@ -54,11 +55,14 @@ class ReplayLayout:
 
     @property
     def signature(self) -> tf.TensorSpec:
-        """Of the table: uint8 [windows * steps, bytes]."""
+        """Of the table: uint8 [windows * steps, bytes], named by the columns packed.
+
+        Reverb keeps the name, so a table tells what its bytes are.
+        """
         return tf.TensorSpec(
             [self.transitions_per_item * self.sequence_length, self.codec.step_bytes],
             tf.uint8,
-            name="steps",
+            name=" ".join(columns_of(self.codec.spec)),
         )
 
     @property
@@ -67,24 +71,28 @@ class ReplayLayout:
         return self.transitions_per_item == 1
 
 
-def require_signature(layout: ReplayLayout, signature: Mapping[str, Any]) -> None:
+def require_signature(layout: ReplayLayout, signature: Any) -> None:
     """Refuses a replay table of another layout, before the first insert or sample.
 
     Reverb itself would take and give anything.
 
     Args:
       layout: What this role writes or reads.
-      signature: Of the table, from `server_info` or a dataset.
+      signature: Of the table, from `server_info`.
 
     Raises:
       ConfigurationError: They differ.
     """
-    found, wanted = signature.get("steps"), layout.signature
-    if found is None or found.shape != wanted.shape or found.dtype != wanted.dtype:
-        raise ConfigurationError(
-            f"the replay table holds {found or sorted(signature)}, but the experiment "
-            f"built here makes {wanted}; use the same code and libraries on all hosts."
-        )
+    if signature == {"steps": layout.signature}:
+        return
+    found = signature.get("steps") if isinstance(signature, Mapping) else None
+    names = tuple((found.name or "").split()) if found else ()
+    differ = differences(names, columns_of(layout.codec.spec)) or "another size"
+    raise ConfigurationError(
+        f"the replay table holds {found or signature}, but the experiment built here "
+        f"makes {layout.signature} ({differ}); use the same code and libraries on all "
+        "hosts."
+    )
 
 
 def replay_layout(agent: tf_agent.TFAgent, settings: Replay) -> ReplayLayout:

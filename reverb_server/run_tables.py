@@ -81,6 +81,17 @@ def read_manifest(
             f"{sorted(missing)}; start it by `python -m reverb_server`, or correct "
             "--server_address."
         )
+    odd = [
+        name
+        for name in (tables.RUN, tables.VARIABLES, tables.END)
+        if info[name].max_size != 1 or info[name].signature is None
+    ]
+    if odd:
+        raise ConfigurationError(
+            f"the Reverb server at {address} has the tables {odd}, but not for one row "
+            "with a signature; start it by `python -m reverb_server`, or correct "
+            "--server_address."
+        )
     deadline = time.monotonic() + _MANIFEST_TIMEOUT_S
     while not info[tables.RUN].current_size:  # The server has just come up.
         if time.monotonic() > deadline:

@@ -22,7 +22,7 @@ from experiment.errors import ConfigurationError, one_line
 from experiment.interval import Interval, Rate
 from experiment.manifest import Manifest
 from reverb_server import restored_server, run_tables, tables
-from reverb_server.address import NO_ANSWER
+from reverb_server.address import NO_ANSWER, bypass_proxy
 from reverb_server.replay_snapshots import ReplaySnapshots, Snapshot
 from reverb_server.stall_watch import StallWatch
 from reverb_server.telemetry import SNAPSHOT, drain
@@ -88,6 +88,7 @@ class RunServer:
         # Keep it: a Reverb server that nobody refers to stops.
         self._server, restored = self._start(make_tables, port, restore)
         self._require_restored(restored, restore and not may_be_empty)
+        bypass_proxy("localhost")
         self.address = f"localhost:{port}"
         self.client = reverb.Client(self.address)
         self._rates = {"inserts": Rate(), "samples": Rate()}

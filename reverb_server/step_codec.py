@@ -19,6 +19,7 @@ class StepCodec:
     """Packs steps of one nested spec of fixed shapes.
 
     Attributes:
+      spec: Of one step.
       step_bytes: Bytes of one packed step.
     """
 
@@ -31,7 +32,7 @@ class StepCodec:
         Raises:
           ValueError: A shape is not fixed, or a dtype has no fixed size.
         """
-        self._spec = spec
+        self.spec = spec
         self._columns: list[tuple[int, int, tf.DType, tuple[int, ...]]] = []
         offset = 0
         for column in tf.nest.flatten(tensor_spec.from_spec(spec)):
@@ -85,7 +86,7 @@ class StepCodec:
             column = _from_bytes(raw, outer, dtype, shape)
             column.set_shape([*rows.shape[:-1], *shape])
             tensors.append(column)
-        return tf.nest.pack_sequence_as(self._spec, tensors)
+        return tf.nest.pack_sequence_as(self.spec, tensors)
 
     def unpack_array(self, rows: np.ndarray) -> types.NestedArray:
         """As `unpack`, for people and tests: NumPy in, NumPy out."""
@@ -95,7 +96,7 @@ class StepCodec:
             .reshape((*rows.shape[:-1], *shape))
             for offset, size, dtype, shape in self._columns
         ]
-        return tf.nest.pack_sequence_as(self._spec, arrays)
+        return tf.nest.pack_sequence_as(self.spec, arrays)
 
 
 def _from_bytes(

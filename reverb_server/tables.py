@@ -9,13 +9,18 @@ from tf_agents.experimental.distributed import reverb_variable_container
 from tf_agents.typing import types
 
 from experiment.definition import Experiment
-from reverb_server import rate_limiter, replay_layout
+from experiment.errors import ConfigurationError
+from reverb_server import rate_limiter, replay_layout, sizes
+from reverb_server.columns import columns_of, differences
 
 REPLAY = "replay"  # Experience.
 VARIABLES = "variables"  # The newest weights and their train step.
 RUN = "run"  # The manifest.
 END = "end"  # Empty while the run goes on; then why it ended, and its weights.
 TELEMETRY = "telemetry"  # Rows of figures, each read once by the server.
+
+# Seconds for an answer of a server that has answered before.
+_TIMEOUT_S = 10
 
 # Rows kept if the server is too busy to read them; the oldest go.
 _TELEMETRY_ROWS = 10_000
@@ -32,6 +37,37 @@ def weights_of(
         reverb_variable_container.POLICY_KEY: list(agent.collect_policy.variables()),
         reverb_variable_container.TRAIN_STEP_KEY: train_step,
     }
+
+
+def specs_of(weights: types.NestedVariable) -> types.NestedTensorSpec:
+    """What a table of such weights holds."""
+    return tf.nest.map_structure(
+        lambda variable: tf.TensorSpec(variable.shape, variable.dtype), weights
+    )
+
+
+def require_weights(client: reverb.Client, weights: types.NestedVariable) -> None:
+    """Refuses a server whose weights are not those of the agent built here.
+
+    Reverb compares shapes, and only when a row is written; it takes another nest.
+
+    Args:
+      client: Of the server.
+      weights: As `weights_of` has them.
+
+    Raises:
+      ConfigurationError: They differ.
+    """
+    found = client.server_info(timeout=_TIMEOUT_S)[VARIABLES].signature
+    wanted = specs_of(weights)
+    if found == wanted:
+        return
+    differ = differences(columns_of(found), columns_of(wanted))
+    raise ConfigurationError(
+        f"the server's table {VARIABLES!r} holds other weights than the agent built "
+        f"here has ({differ or f'nested as {found}, not as {wanted}'}); use the same "
+        "code and libraries on all hosts."
+    )
 
 
 def end_of(status: types.Tensor, weights: types.NestedTensor) -> types.NestedTensor:
@@ -56,13 +92,13 @@ def make_tables(
       identity: See `run_tables.Identity`.
 
     Raises:
-      ConfigurationError: The replay settings cannot work.
+      ConfigurationError: The replay settings cannot work, or something is too large.
     """
     replay = experiment.replay
-    weights_spec = tf.nest.map_structure(
-        lambda variable: tf.TensorSpec(variable.shape, variable.dtype),
-        weights_of(agent, train_step),
-    )
+    layout = replay_layout.replay_layout(agent, replay)
+    sizes.check_replay(layout, replay)
+    weights_spec = specs_of(weights_of(agent, train_step))
+    sizes.check_weights(weights_spec)
     text_spec = tf.TensorSpec([], tf.string)
     return [
         reverb.Table(
@@ -73,7 +109,7 @@ def make_tables(
             rate_limiter=rate_limiter.rate_limiter(
                 replay, experiment.collect, experiment.train, num_actors
             ),
-            signature={"steps": replay_layout.replay_layout(agent, replay).signature},
+            signature={"steps": layout.signature},
         ),
         _newest_row_table(VARIABLES, weights_spec),
         _newest_row_table(RUN, tf.TensorSpec([], tf.string, name=identity)),

@@ -41,7 +41,12 @@ class WeightsPuller:
           address: host:port of the server.
           variables: What to assign to, as `tables.weights_of` has them.
           interval_s: Seconds between two pulls.
+
+        Raises:
+          ConfigurationError: The server's weights are not those of the variables.
         """
+        client = reverb.Client(address)
+        tables.require_weights(client, variables)
         self._container = reverb_variable_container.ReverbVariableContainer(
             address, [tables.VARIABLES]
         )
@@ -52,7 +57,7 @@ class WeightsPuller:
         self._pulled_step = -1
         self._train_step = -1
         self._assign = common.function(assign)
-        self._client = reverb.Client(address)
+        self._client = client
         self._closed = threading.Event()
         self._thread = process.start_thread("weights", self._keep_pulling)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.conftest import CHECKOUT, Command
+from tests.system.commands import CHECKOUT, Command
 
 # Each benchmark, its flags, and how many rows it tells.
 TINY = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import reverb
@@ -28,7 +30,9 @@ def test_a_transition_of_dqn_is_two_steps(cartpole: Built, per_item: int) -> Non
     layout = replay_layout(cartpole.agent, Replay(transitions_per_item=per_item))
     assert layout.sequence_length == 2
     assert layout.codec.step_bytes == 6 * 4 + 4 * 4 + 8  # Action: int64.
-    assert layout.signature == tf.TensorSpec([per_item * 2, 48], tf.uint8, "steps")
+    assert layout.signature.shape == [per_item * 2, 48]
+    assert layout.signature.dtype == tf.uint8
+    assert "trajectory/observation:float32(4,)" in layout.signature.name
 
 
 def test_an_agent_of_many_steps_gets_longer_windows(cartpole: Built) -> None:
@@ -67,7 +71,9 @@ def test_an_agent_of_sequences_of_any_length_is_refused(cartpole: Built) -> None
 @pytest.mark.parametrize(
     "signature",
     [
+        None,
         {},
+        tf.TensorSpec([16, 48], tf.uint8),
         {"step": tf.TensorSpec([16, 48], tf.uint8)},
         {"steps": tf.TensorSpec([24, 48], tf.uint8)},
         {"steps": tf.TensorSpec([16, 47], tf.uint8)},
@@ -75,14 +81,30 @@ def test_an_agent_of_sequences_of_any_length_is_refused(cartpole: Built) -> None
         {"steps": tf.TensorSpec([16, 48], tf.int8)},
     ],
 )
-def test_a_table_of_another_layout_is_refused(
-    cartpole: Built, signature: dict[str, tf.TensorSpec]
-) -> None:
+def test_a_table_of_another_layout_is_refused(cartpole: Built, signature: Any) -> None:
     """Before anything is written: Reverb takes whatever comes."""
     layout = replay_layout(cartpole.agent, Replay())
     with pytest.raises(ConfigurationError, match="the replay table holds") as raised:
         require_signature(layout, signature)
     assert str(layout.signature) in str(raised.value)
+
+
+def test_columns_of_another_kind_are_refused_though_the_size_is_the_same(
+    serve: Serve, cartpole: Built
+) -> None:
+    """Bytes of whole numbers would be read as others without an error."""
+    layout = replay_layout(cartpole.agent, Replay())
+    name = layout.signature.name.replace(
+        "observation:float32(4,)", "observation:int32(4,)"
+    )
+    other = tf.TensorSpec(layout.signature.shape, tf.uint8, name)
+    table = reverb.Table.queue("x", 1, signature={"steps": other})
+    with pytest.raises(ConfigurationError) as raised:
+        require_signature(layout, serve([table]).info("x").signature)
+    assert (
+        "(there trajectory/observation:int32(4,); "
+        "here trajectory/observation:float32(4,))"
+    ) in str(raised.value)
 
 
 def test_the_table_of_this_layout_is_taken(serve: Serve, cartpole: Built) -> None:

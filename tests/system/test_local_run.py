@@ -13,7 +13,7 @@ from typing import Any, Callable
 
 import pytest
 
-from tests.system.conftest import CHECKOUT, Command
+from tests.system.commands import CHECKOUT, Command
 
 # Small enough for a test, and everything that a long run has.
 _SMALL = (

@@ -1,0 +1,73 @@
+"""Sizes that this machine or Reverb cannot hold, refused before there is a server."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+import psutil
+import tensorflow as tf
+from tf_agents.typing import types
+
+from experiment.errors import ConfigurationError
+from experiment.settings import Replay
+from reverb_server.replay_layout import ReplayLayout
+
+# Protobuf ends the process at 2 GB; a row of the `end` table has the weights too.
+MAX_WEIGHTS_BYTES = 1_500_000_000
+
+_GB = 1e9
+
+
+def check_weights(specs: types.NestedTensorSpec) -> None:
+    """Refuses weights that do not fit into one message.
+
+    Args:
+      specs: Of all that is pushed.
+
+    Raises:
+      ConfigurationError: They are too large.
+    """
+    size = sum(
+        math.prod(spec.shape) * spec.dtype.size for spec in tf.nest.flatten(specs)
+    )
+    if size > MAX_WEIGHTS_BYTES:
+        raise ConfigurationError(
+            f"the agent's weights have {size / _GB:.1f} GB, but Reverb can carry "
+            f"{MAX_WEIGHTS_BYTES / _GB} GB at most, in one message; make its network "
+            "smaller, e.g. by q_network.layers."
+        )
+
+
+def check_replay(layout: ReplayLayout, replay: Replay) -> None:
+    """Refuses a replay table that is larger than this machine's memory.
+
+    Reverb compresses what it stores, some data to a small part; so a table that is
+    larger than what is free now is only warned of.
+
+    Args:
+      layout: Of the table.
+      replay: Its settings.
+
+    Raises:
+      ConfigurationError: It is too large.
+    """
+    copies = 1 if layout.shares_steps else layout.sequence_length
+    size = replay.max_size * copies * layout.codec.step_bytes
+    memory = psutil.virtual_memory()
+    told = (
+        f"Replay.max_size is {replay.max_size}, and so many transitions have "
+        f"{size / _GB:.1f} GB when full, not compressed"
+    )
+    if size > memory.total:
+        most = memory.total // (copies * layout.codec.step_bytes)
+        raise ConfigurationError(
+            f"{told}, but this machine has {memory.total / _GB:.1f} GB of memory; set "
+            f"it to {most} at most."
+        )
+    if size > memory.available:
+        logging.warning(
+            "%s; %.1f GB are available now: if the server is killed, lower it",
+            told,
+            memory.available / _GB,
+        )
