@@ -27,7 +27,7 @@ class Binding(NamedTuple):
     Attributes:
       name: What is bound, with gin's scope if it has one.
       parameter: Empty if it is a macro that is bound.
-      value: With None for each reference in it.
+      value: References in it are names.
       references: What the value names, as `@function`, `@called()` and `%macro`.
       place: Where it stands, for messages.
     """
@@ -39,17 +39,20 @@ class Binding(NamedTuple):
     place: str
 
 
+class _Reference(str):
+    """A name in a value, where a string would be only a string."""
+
+    __slots__ = ()
+
+
 class _Delegate(config_parser.ParserDelegate):
     """Keeps the names of references, and looks none up."""
 
-    def __init__(self) -> None:
-        self.references: list[str] = []
+    def configurable_reference(self, name: str, evaluate: bool) -> _Reference:
+        return _Reference(f"@{name}{'()' if evaluate else ''}")
 
-    def configurable_reference(self, name: str, evaluate: bool) -> None:
-        self.references.append(f"@{name}{'()' if evaluate else ''}")
-
-    def macro(self, name: str) -> None:
-        self.references.append(f"%{name}")
+    def macro(self, name: str) -> _Reference:
+        return _Reference(f"%{name}")
 
 
 def text_of(path: Path, bindings: Sequence[str]) -> str:
@@ -88,16 +91,17 @@ def read(text: str, files: Sequence[Path] = ()) -> Iterator[Binding]:
     Raises:
       ConfigurationError: gin could not read it.
     """
-    delegate, path = _Delegate(), files[-1] if files else None
+    path = files[-1] if files else None
     try:
-        for statement in config_parser.ConfigParser(text, delegate):
+        for statement in config_parser.ConfigParser(text, _Delegate()):
             place = _place(path, statement.location)
             if isinstance(statement, config_parser.IncludeStatement):
                 yield from _included(Path(statement.filename), files, place)
             elif isinstance(statement, config_parser.BindingStatement):
                 name = "/".join(filter(None, (statement.scope, statement.selector)))
-                named, delegate.references = delegate.references, []
-                yield Binding(name, statement.arg_name, statement.value, named, place)
+                value = statement.value
+                named = list(_references(value))
+                yield Binding(name, statement.arg_name, value, named, place)
     except SyntaxError as error:
         reason = str(error.msg).splitlines()[-1].strip()
         where = error.lineno, None, str(error.text)
@@ -110,6 +114,17 @@ def read(text: str, files: Sequence[Path] = ()) -> Iterator[Binding]:
             f"gin: {reason}, a bracket or quote is not closed "
             f"({_place(path, (None, line, None, ''))})"
         ) from error
+
+
+def _references(value: Any) -> Iterator[str]:
+    """All names in a value."""
+    if isinstance(value, _Reference):
+        yield value
+    elif isinstance(value, dict):
+        yield from _references([*value.keys(), *value.values()])
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _references(part)
 
 
 def _included(path: Path, files: Sequence[Path], place: str) -> Iterator[Binding]:

@@ -176,6 +176,7 @@ def test_what_does_not_exist_or_does_not_fit(binding: str, said: str) -> None:
         ("q_network.layers = [1 2]", "Expected ',' or ']'"),
         ("Replay.batch_size = %SIZE", "%SIZE has no value"),
         ("dqn_agent.gamma = %GAMMA", "%GAMMA has no value"),
+        ("dqn_agent: gamma = 1", "Expected newline"),
         ("include 'no_such.gin'", "Unable to open file: no_such.gin"),
         ("include '{path}'", "includes itself"),
     ],
@@ -194,6 +195,14 @@ def test_wrong_text_is_told_with_its_file_and_line(
         assert said in message
         assert "mine.gin" in message
         assert "line 3" in message
+
+
+def test_a_macro_in_a_block_is_told_with_its_own_line(tmp_path: Path) -> None:
+    """Not that of the block; and also inside of a list."""
+    path = tmp_path / "mine.gin"
+    path.write_text("q_network:\n  layers = (%A, [%B])\nA = 3\n")
+    message = refusal(gin_text.text_of(path, []))
+    assert f"%B has no value ({path}, line 2: layers" in message
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a.b = (1,\n2", b"a.b = 'x"])
