@@ -64,7 +64,13 @@ class Manifest:
     @classmethod
     def from_json(cls, text: str) -> Manifest:
         """From the text of `to_json`."""
-        return cls(**json.loads(text))
+        fields = json.loads(text)
+        return cls(
+            **{
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in fields.items()
+            }
+        )
 
     def wall_time_s(self) -> float:
         """Seconds that the run has been going."""

@@ -17,9 +17,9 @@ from experiment.errors import (
     EXIT_CONFIGURATION,
     EXIT_FAILED,
     EXIT_FINISHED,
+    FATAL_MARK,
     ConfigurationError,
 )
-from experiment.errors import FATAL_MARK as FATAL_MARK  # noqa: PLC0414 (others use it)
 
 # Seconds between a stop signal and the end of a process that does not react.
 GRACE_S = 10.0

@@ -49,9 +49,13 @@ def claim(root_dir: Path, resume: bool) -> Path:
       ConfigurationError: It cannot be written, holds another run, or holds none
         although `resume` is set.
     """
-    root_dir = root_dir.expanduser().resolve()
-    require_writable(root_dir)
-    used = (root_dir / MANIFEST).exists()
+    try:
+        root_dir = root_dir.expanduser().resolve()
+        used = (root_dir / MANIFEST).exists()
+    except (OSError, RuntimeError) as error:  # No such user; a loop of links.
+        raise ConfigurationError(
+            f"--root_dir {root_dir} is no folder ({error}); choose another."
+        ) from error
     if used and not resume:
         raise ConfigurationError(
             f"--root_dir {root_dir} holds the run {read_manifest(root_dir).run_id} "
@@ -62,6 +66,7 @@ def claim(root_dir: Path, resume: bool) -> Path:
             f"--resume: {root_dir} holds no run ({MANIFEST} is missing); start without "
             "--resume, or name the folder of the run."
         )
+    require_writable(root_dir)
     return root_dir
 
 

@@ -13,7 +13,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiment.process import FATAL_MARK, give_way
+from experiment.errors import FATAL_MARK
+from experiment.process import give_way
 
 _PR_SET_PDEATHSIG = 1  # From linux/prctl.h.
 _LIBC = ctypes.CDLL(None, use_errno=True)

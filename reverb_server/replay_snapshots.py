@@ -50,17 +50,17 @@ class ReplaySnapshots:
     """The snapshots in the folder of a run."""
 
     def __init__(self, root_dir: Path) -> None:
-        """Makes the folders, and removes what an unfinished snapshot left behind.
+        """Args: root_dir: Folder of the run; nobody else uses it."""
+        self.working = root_dir / run_dir.REPLAY_DIR / "reverb"
+        self._kept = root_dir / run_dir.REPLAY_DIR / "snapshots"
+        self._checkpoints = root_dir / run_dir.CHECKPOINTS
 
-        Args:
-          root_dir: Folder of the run; nobody else uses it.
+    def prepare(self) -> None:
+        """Makes the folders, and removes what an unfinished snapshot left behind.
 
         Raises:
           ConfigurationError: Something that is not Reverb's lies in Reverb's folder.
         """
-        self.working = root_dir / run_dir.REPLAY_DIR / "reverb"
-        self._kept = root_dir / run_dir.REPLAY_DIR / "snapshots"
-        self._checkpoints = root_dir / run_dir.CHECKPOINTS
         for folder in (self.working, self._kept):
             folder.mkdir(parents=True, exist_ok=True)
         for entry in self.working.iterdir():

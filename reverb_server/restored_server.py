@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import Callable
 
 import reverb
@@ -17,7 +16,7 @@ def start(
     make_tables: Callable[[], list[reverb.Table]],
     port: int,
     snapshots: ReplaySnapshots,
-    candidates: Sequence[Snapshot],
+    restore: bool,
 ) -> tuple[reverb.Server, Snapshot | None]:
     """Starts the server.
 
@@ -25,7 +24,8 @@ def start(
       make_tables: Makes the tables by the settings in force.
       port: To serve at.
       snapshots: Of the run.
-      candidates: To restore from: the first one that can be read.
+      restore: Whether to restore the replay table, from the newest snapshot that can
+        be read.
 
     Returns:
       The server, and the snapshot it was restored from; None if the replay table is
@@ -34,9 +34,10 @@ def start(
     Raises:
       ConfigurationError: A snapshot is of other data than the tables are made for.
     """
+    made = make_tables()  # First: nothing is written for settings that are wrong.
+    snapshots.prepare()
     checkpointer = reverb.checkpointers.DefaultCheckpointer(str(snapshots.working))
-    for snapshot in candidates:
-        made = make_tables()
+    for snapshot in snapshots.newest_first() if restore else ():
         [replay] = [table for table in made if table.name == tables.REPLAY]
         try:
             items = replay_restore.make_checkpoint(
@@ -51,6 +52,7 @@ def start(
                 snapshot.train_step,
                 one_line(error),
             )
+            made = make_tables()  # Those were Reverb's already.
             continue
         finally:
             # Reverb would keep it, since its name comes after all dates, and delete
@@ -62,4 +64,4 @@ def start(
             snapshot.train_step,
         )
         return server, snapshot
-    return reverb.Server(make_tables(), port=port, checkpointer=checkpointer), None
+    return reverb.Server(made, port=port, checkpointer=checkpointer), None

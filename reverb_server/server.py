@@ -100,9 +100,8 @@ class RunServer:
     def _start(
         self, make_tables: Callable[[], list[reverb.Table]], port: int, restore: bool
     ) -> tuple[reverb.Server, Snapshot | None]:
-        candidates = self._snapshots.newest_first() if restore else []
         try:
-            return restored_server.start(make_tables, port, self._snapshots, candidates)
+            return restored_server.start(make_tables, port, self._snapshots, restore)
         except ConfigurationError as error:
             if not self.manifest.changes:
                 raise

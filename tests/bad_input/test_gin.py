@@ -38,7 +38,7 @@ def build(text: str) -> list[reverb.Table]:
     experiment = definition.load_text(text)
     agent, train_step = experiment.make_agent(experiment.environment())
     experiment.collect_policy(agent, 1, 2)
-    return tables.make_tables(experiment, agent, train_step, num_actors=2)
+    return tables.make_tables(experiment, agent, train_step, 2, "r/1")
 
 
 def refusal(text: str) -> str:

@@ -26,8 +26,14 @@ from tests.system.commands import CHECKOUT, Start
 
 SETUP = (CHECKOUT / "setup.py").read_text()
 
-# `actor` checks nothing yet before it imports what may be missing.
-PROCESSES = ("launch", "reverb_server", "learner", "eval_job", "reverb_server.peek")
+PROCESSES = (
+    "launch",
+    "actor",
+    "reverb_server",
+    "learner",
+    "eval_job",
+    "reverb_server.peek",
+)
 
 
 def ended(*python: str, **env: str) -> str:
@@ -118,7 +124,7 @@ def test_weights_that_reverb_cannot_carry_are_refused(cartpole: Built) -> None:
         )
 
     def make(units: int) -> None:
-        tables.make_tables(Experiment(), agent(units), cartpole.train_step, 1)
+        tables.make_tables(Experiment(), agent(units), cartpole.train_step, 1, "r/1")
 
     make(374_000_000)
     with pytest.raises(ConfigurationError) as raised:
@@ -144,7 +150,9 @@ def test_a_table_larger_than_the_memory_is_refused_with_a_size_that_would_do(
 
     def make(size: int) -> None:
         replay = Replay(max_size=size, transitions_per_item=per_item)
-        tables.make_tables(Experiment(replay=replay), *cartpole, num_actors=1)
+        tables.make_tables(
+            Experiment(replay=replay), *cartpole, num_actors=1, identity="r/1"
+        )
 
     make(most)
     with pytest.raises(ConfigurationError) as raised:
@@ -163,7 +171,7 @@ def test_a_table_larger_than_what_is_free_is_warned_of(
         set_memory(monkeypatch, total=1, free=free)
         caplog.clear()
         with caplog.at_level(logging.WARNING):
-            tables.make_tables(experiment, *cartpole, num_actors=1)
+            tables.make_tables(experiment, *cartpole, num_actors=1, identity="r/1")
         said = [line for line in caplog.messages if "Replay.max_size" in line]
         assert len(said) == warnings
     assert "Replay.max_size is 1000000" in said[0]

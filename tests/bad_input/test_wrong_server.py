@@ -19,7 +19,7 @@ JOINING = ("actor", "learner", "eval_job")
 def a_run(replaced: reverb.Table, built: Built) -> list[reverb.Table]:
     """The tables of a run, one of them replaced."""
     experiment = definition.load_text(GIN_TEXT)
-    made = tables.make_tables(experiment, *built, num_actors=1)
+    made = tables.make_tables(experiment, *built, num_actors=1, identity="r/1")
     return [replaced if table.name == replaced.name else table for table in made]
 
 

@@ -143,6 +143,7 @@ def test_figures_are_reported(
         lambda **figures: reports.append(figures),
     )
     figures = {"train_step", "loss", "policy_lag", "updates_per_s", "time", "waited_s"}
+    figures.add("problem")
     assert all(set(report) == figures for report in reports)
     taken = [report for report in reports if report["updates_per_s"] > 0]
     assert taken[-1]["train_step"] == begun_at + 10
