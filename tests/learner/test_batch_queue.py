@@ -177,7 +177,6 @@ def test_a_failing_dataset_is_sampled_anew(
     caplog: pytest.LogCaptureFixture, start: Start
 ) -> None:
     """A server may be gone for a moment; the log tells of it."""
-
     numbers = itertools.count()
 
     def fail_once() -> Iterator[int]:
