@@ -1,7 +1,12 @@
-"""experiment/run_start.py: a run that begins, and one that goes on."""
+"""experiment/run_start.py: a run that begins, and one that goes on.
+
+What is checked once its experiment is built: test_settle.py.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +78,40 @@ def test_a_resumed_run_keeps_its_preset_and_seed(tmp_path: Path) -> None:
     experiment, manifest = start(tmp_path, resume=True, num_actors=5)
     assert (manifest.gin_file, manifest.seed, manifest.resumed) == ("mine.gin", 9, True)
     assert manifest.num_actors == 5
+    assert experiment.replay.batch_size == 32
+    assert experiment.collect.envs_per_actor == 3
+
+
+def test_a_resumed_run_is_the_same_run(earlier: Manifest, tmp_path: Path) -> None:
+    """By its id; each server it has is counted."""
+    _, second = start(tmp_path, resume=True)
+    assert second.run_id == earlier.run_id
+    assert (earlier.server_start, second.server_start) == (1, 2)
+    run_dir.write_text(tmp_path / run_dir.MANIFEST, second.to_json())
+    _, third = start(tmp_path, resume=True)
+    assert (third.run_id, third.server_start) == (earlier.run_id, 3)
+
+
+def test_the_clock_of_a_run_stands_still_while_it_does(
+    earlier: Manifest, tmp_path: Path
+) -> None:
+    """It had run for 100 s when it was heard of last, a long time ago."""
+    old = dataclasses.replace(earlier, started_at=1_000.0)
+    run_dir.write_text(tmp_path / run_dir.MANIFEST, old.to_json())
+    (tmp_path / run_dir.METRICS).touch()
+    os.utime(tmp_path / run_dir.METRICS, (1_100, 1_100))
+    _, resumed = start(tmp_path, resume=True)
+    assert 100 <= resumed.wall_time_s() < 150
+
+
+def test_a_server_that_takes_the_place_of_another_changes_nothing_else(
+    earlier: Manifest, tmp_path: Path
+) -> None:
+    """Not the clock, nor whether the run was resumed."""
+    stored = dataclasses.replace(earlier, weights=["float32[2]"], changes=["a"])
+    run_dir.write_text(tmp_path / run_dir.MANIFEST, stored.to_json())
+    experiment, manifest = run_start.restart_run(tmp_path)
+    assert manifest == dataclasses.replace(stored, server_start=2)
     assert experiment.replay.batch_size == 32
     assert experiment.collect.envs_per_actor == 3
 
