@@ -92,7 +92,7 @@ class Supervisor:
         self._failures = Failures(options.root_dir, say)
         self._late: str | None = None
         self._finished = False
-        self._is_settled = False
+        self._is_unsettled = options.resume
 
     def run(self, stop: StopSignal) -> Outcome:
         """Runs until the run has ended.
@@ -153,9 +153,9 @@ class Supervisor:
 
     def _tell_changes(self) -> None:
         """Says once, when the server is up, what a resume has changed."""
-        if self._is_settled or not self._progress.heard_at("reverb_server", 0):
+        if not self._is_unsettled or not self._progress.heard_at("reverb_server", 0):
             return
-        self._is_settled = True
+        self._is_unsettled = False
         for change in run_dir.read_manifest(self._options.root_dir).changes:
             self._say(f"changed by this resume: {change}")
 
