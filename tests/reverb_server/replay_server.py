@@ -23,7 +23,7 @@ class Settings:
 
     max_size: int = 100
     samples_per_insert: float = 1.0
-    buffer: float = 1_000.0
+    buffer: float = 1_000_000.0
     min_size: int = 2
     width: int = 3
 
