@@ -106,7 +106,7 @@ def settle(manifest: Manifest, weights: Sequence[str]) -> Manifest:
     """
     stored = Path(manifest.root_dir) / run_dir.CONFIG
     if not manifest.weights or not stored.exists():
-        return dataclasses.replace(manifest, weights=weights, changes=())
+        return dataclasses.replace(manifest, weights=tuple(weights), changes=())
     changed = changes.compare(stored.read_text(), definition.operative_text())
     if list(manifest.weights) != list(weights):
         raise ConfigurationError(
@@ -115,4 +115,4 @@ def settle(manifest: Manifest, weights: Sequence[str]) -> Manifest:
             f"{', '.join(manifest.weights)}; start a new run in another --root_dir, or "
             "take the change back."
         )
-    return dataclasses.replace(manifest, weights=weights, changes=changed)
+    return dataclasses.replace(manifest, weights=tuple(weights), changes=tuple(changed))
