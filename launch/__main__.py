@@ -38,6 +38,7 @@ def main() -> int:
 
 def _run_processes(options: options_lib.Options, stop: process.StopSignal) -> Outcome:
     """One process a role."""
+    memory.check(options.num_actors)
     holder, port = port_lib.reserve(options.port)
     screen.greet(options, port)
     warning = memory.warning(options.num_actors)

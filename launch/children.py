@@ -35,7 +35,7 @@ class Role:
       arguments: Its flags.
       restart_arguments: Further flags when it takes the place of one that died.
       task: Number of the process within its module.
-      gives_way: Whether its start may take longer than that of others.
+      waits_for_server: Whether it starts when the server is up, giving way to others.
       is_spare: Whether a run can end well without it.
     """
 
@@ -44,7 +44,7 @@ class Role:
     arguments: Sequence[str]
     restart_arguments: Sequence[str] = ()
     task: int = 0
-    gives_way: bool = False
+    waits_for_server: bool = False
     is_spare: bool = False
 
 
@@ -124,7 +124,7 @@ class Child:
 def _in_child(role: Role) -> None:
     """Runs in the child before it becomes Python: it ends with its parent."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if role.gives_way:
+    if role.waits_for_server:
         give_way()
 
 

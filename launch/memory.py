@@ -4,10 +4,30 @@ from __future__ import annotations
 
 import psutil
 
-# What one process takes, most of it for TensorFlow's code (docs/performance.md).
+from experiment.errors import ConfigurationError
+
+# What one process takes, most of it for TensorFlow's code (docs/performance.md), and
+# what of it is shared with no other process.
 _PROCESS_BYTES = 500_000_000
+_OWN_BYTES = 230_000_000
 
 _OTHERS = 3  # Server, learner, eval job.
+
+
+def check(num_actors: int) -> None:
+    """Refuses more actors than the machine can ever hold.
+
+    Raises:
+      ConfigurationError: Their own memory is larger than this machine's.
+    """
+    total = psutil.virtual_memory().total + psutil.swap_memory().total
+    most = int(total / _OWN_BYTES) - _OTHERS
+    if num_actors > most:
+        raise ConfigurationError(
+            f"--num_actors is {num_actors}, but this machine, with {total / 1e9:.1f} "
+            f"GB of memory, can hold {max(most, 0)} at most; start the others on "
+            "other machines."
+        )
 
 
 def warning(num_actors: int) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import tempfile
 import time
@@ -35,7 +36,13 @@ _RECOVERED_S = 30.0
 
 
 def describe(options: Options, port: int) -> list[Role]:
-    """The processes of a run, the server first."""
+    """The processes of a run, the server first.
+
+    They start side by side. But importing TensorFlow takes each of them seconds of a
+    processor: actors that the first update can do without wait until the server is up.
+    So a wrong configuration, which it tells, is told before hundreds are started.
+    """
+    at_first = len(os.sched_getaffinity(0))
     address = f"--server_address=localhost:{port}"
     server = [
         f"--root_dir={options.root_dir}",
@@ -53,15 +60,14 @@ def describe(options: Options, port: int) -> list[Role]:
     return [
         Role("reverb_server", "reverb_server", server, ["--is_restart"]),
         Role("learner", "learner", [address]),
-        Role("eval_job", "eval_job", [address], gives_way=True),
+        Role("eval_job", "eval_job", [address]),
         *(
             Role(
                 f"actor-{task}",
                 "actor",
                 [address, f"--task={task}"],
                 task=task,
-                # The first update needs one of them.
-                gives_way=task > 0,
+                waits_for_server=task >= at_first,
                 is_spare=True,
             )
             for task in range(options.num_actors)
@@ -162,7 +168,10 @@ class Supervisor:
     def _look_after_all(self) -> bool:
         """Starts what is due; returns whether the run can go on."""
         has_ended = self._progress.status is not None
+        is_up = self._progress.heard_at("reverb_server", 0) is not None
         for worker in self._workers:
+            if worker.role.waits_for_server and not is_up:
+                continue
             self._kill_if_hung(worker)
             wanted = not (has_ended and worker.role.is_spare)
             failure = worker.look(may_restart=wanted)

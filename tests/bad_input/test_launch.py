@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import portpicker
+import psutil
 import pytest
 
 from tests.bad_input.conftest import Refuse
@@ -78,14 +79,23 @@ def test_a_run_to_resume_that_is_not_there(refuse: Refuse) -> None:
     assert "holds no run" in refuse("launch", "--resume")
 
 
+def test_more_actors_than_the_machine_can_hold(refuse: Refuse) -> None:
+    """They would take it down."""
+    assert "--num_actors is 100000, but this machine" in refuse(
+        "launch", "--num_actors=100000"
+    )
+
+
 def test_what_the_server_refuses_ends_all_processes(launch: Launch) -> None:
     """One line of it is the last one; that there are too many actors is said first."""
+    too_many = psutil.virtual_memory().available // 500_000_000 + 1
     command = launch(
-        "--num_actors=100000", "--gin_bindings=gym_environment.name = 'CartPole-v7'"
+        f"--num_actors={too_many}",
+        "--gin_bindings=gym_environment.name = 'CartPole-v7'",
     )
     assert command.wait(60) == 2
     _, warning, *_, last = command.output.splitlines()
-    assert warning.startswith("warning: --num_actors is 100000; they, server,")
+    assert warning.startswith(f"warning: --num_actors is {too_many}; they, server,")
     assert last.startswith("reverb_server failed (exit code 2")
     assert "did you mean CartPole-v" in last
     command.assert_nothing_is_left(timeout_s=1)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
 import pytest
 import reverb
 import tensorflow as tf
 
 from experiment import definition
-from experiment.manifest import Manifest
 from reverb_server import run_tables, tables
 from tests.bad_input.conftest import Refuse
 from tests.reverb_server.conftest import Built, Serve
 from tests.reverb_server.run_for_tests import GIN_TEXT, manifest
+
+RUN_ID = "20261122-120000-abcdef12"
 
 JOINING = ("actor", "learner", "eval_job")
 
@@ -19,13 +23,13 @@ JOINING = ("actor", "learner", "eval_job")
 def a_run(replaced: reverb.Table, built: Built) -> list[reverb.Table]:
     """The tables of a run, one of them replaced."""
     experiment = definition.load_text(GIN_TEXT)
-    made = tables.make_tables(experiment, *built, num_actors=1, identity="r/1")
+    made = tables.make_tables(experiment, *built, 1, f"{RUN_ID}/1")
     return [replaced if table.name == replaced.name else table for table in made]
 
 
 def publish(address: str, folder: str) -> None:
     """The manifest of a run as `GIN_TEXT` has it."""
-    about = Manifest.from_json(manifest(folder).to_json())  # type: ignore[arg-type]
+    about = dataclasses.replace(manifest(Path(folder)), run_id=RUN_ID)
     run_tables.publish_manifest(reverb.Client(address), about)
 
 

@@ -108,7 +108,7 @@ def test_a_server_that_takes_the_place_of_another_changes_nothing_else(
     earlier: Manifest, tmp_path: Path
 ) -> None:
     """Not the clock, nor whether the run was resumed."""
-    stored = dataclasses.replace(earlier, weights=["float32[2]"], changes=["a"])
+    stored = dataclasses.replace(earlier, weights=("float32[2]",), changes=("a",))
     run_dir.write_text(tmp_path / run_dir.MANIFEST, stored.to_json())
     experiment, manifest = run_start.restart_run(tmp_path)
     assert manifest == dataclasses.replace(stored, server_start=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from launch.children import Role
@@ -77,11 +78,14 @@ def test_only_a_server_is_told_that_it_comes_back(tmp_path: Path) -> None:
     assert all(not role.restart_arguments for role in others)
 
 
-def test_actors_can_be_missed_and_the_first_batch_needs_one_of_them(
+def test_actors_can_be_missed_and_only_some_start_before_the_server_is_up(
     tmp_path: Path,
 ) -> None:
-    """The eval job and all other actors start behind server and learner."""
-    roles = describe(options(tmp_path, num_actors=2), 8008)
-    assert [role.name for role in roles if role.is_spare] == ["actor-0", "actor-1"]
-    assert [role.name for role in roles if role.gives_way] == ["eval_job", "actor-1"]
-    assert [role.task for role in roles] == [0, 0, 0, 0, 1]
+    """As many as there are processors."""
+    first = len(os.sched_getaffinity(0))
+    roles = describe(options(tmp_path, num_actors=first + 2), 8008)
+    actors = [f"actor-{task}" for task in range(first + 2)]
+    assert [role.name for role in roles if role.is_spare] == actors
+    waiting = [role.name for role in roles if role.waits_for_server]
+    assert waiting == actors[first:]
+    assert [role.task for role in roles] == [0, 0, 0, *range(first + 2)]
