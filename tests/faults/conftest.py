@@ -1,0 +1,42 @@
+"""Runs to which something happens."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Callable
+
+import pytest
+
+from tests.faults.running import ENDLESS, Running
+from tests.system.commands import CHECKOUT, Command, launch, role, start
+
+__all__ = ["launch", "role", "start"]
+
+Run = Callable[..., Running]
+
+
+@pytest.fixture
+def run(launch: Callable[..., Command], tmp_path: Path) -> Run:
+    """Starts a run with flags beside those of `ENDLESS`, which they win over."""
+
+    def _run(*flags: str) -> Running:
+        return Running(launch("--root_dir=run", *ENDLESS, *flags), tmp_path / "run")
+
+    return _run
+
+
+@pytest.fixture(scope="module")
+def endless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One run for all tests of a module: each leaves it well."""
+    folder = tmp_path_factory.mktemp("endless")
+    script = str(CHECKOUT / "launch" / "run_module.py")
+    command = Command(
+        [sys.executable, script, "launch", "--root_dir=run", *ENDLESS], folder
+    )
+    running = Running(command, folder / "run")
+    try:
+        yield running
+    finally:
+        command.kill()

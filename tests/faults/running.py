@@ -1,0 +1,106 @@
+"""A small run under the launcher to which something is going to happen."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+import psutil
+
+from experiment import run_dir
+from tests.system.commands import Command
+
+# Small, without end, and with a snapshot every few seconds.
+ENDLESS = (
+    "--num_actors=2",
+    "--max_train_steps=1000000000",
+    "--target_return=1000000",
+    "--gin_bindings=q_network.layers = (16,)",
+    "--gin_bindings=Replay.min_size_to_sample = 200",
+    "--gin_bindings=Collect.initial_collect_steps = 200",
+    "--gin_bindings=Train.checkpoint_interval_s = 3",
+)
+
+# Under load everything takes longer.
+TIMEOUT_S = 90.0
+
+
+class Running:
+    """A run and its figures, as they come.
+
+    Attributes:
+      command: The launcher.
+      folder: Of the run.
+    """
+
+    def __init__(self, command: Command, folder: Path) -> None:
+        self.command = command
+        self.folder = folder
+
+    def rows(self, role: str, **wanted: Any) -> list[dict[str, Any]]:
+        """All rows of a role, oldest first, with these values."""
+        metrics = self.folder / run_dir.METRICS
+        if not metrics.exists():
+            return []
+        # What follows the last newline may be half of a row.
+        lines = metrics.read_text().rpartition("\n")[0].splitlines()
+        rows = [json.loads(line) for line in lines]
+        return [
+            row for row in rows if row["role"] == role and wanted.items() <= row.items()
+        ]
+
+    def count(self, role: str, figure: str, since: float = 0.0) -> int | None:
+        """The newest value of a count, of rows sent after a time; None if none was."""
+        rows = [row for row in self.rows(role) if figure in row and row["time"] > since]
+        return int(rows[-1][figure]) if rows else None
+
+    def process(self, role: str, task: int | None = None) -> psutil.Process:
+        """The one process of a role that is alive."""
+        words = {role} if task is None else {role, f"--task={task}"}
+        [found] = [
+            process
+            for process in self.command.processes()
+            if words <= set(process.cmdline())
+        ]
+        return found
+
+    def wait(
+        self, condition: Callable[[], object], timeout_s: float = TIMEOUT_S
+    ) -> None:
+        """Waits for something to become true while the run goes on."""
+        self.command.wait_until(lambda: bool(condition()), timeout_s)
+
+    def wait_until_well(self, timeout_s: float = TIMEOUT_S) -> None:
+        """Waits until training and acting go on, from now on."""
+        now = time.time()
+        first: list[int] = []
+
+        def goes_on() -> bool:
+            steps = self.count("learner", "train_step", now)
+            env_steps = self.count("reverb_server", "env_steps", now)
+            if steps is None or env_steps is None:
+                return False
+            if not first:
+                first.extend((steps, env_steps))
+            return steps > first[0] and env_steps > first[1]
+
+        self.wait(goes_on, timeout_s)
+
+    def kill(self, role: str, task: int | None = None) -> int:
+        """Kills a process by a signal that nobody can handle; returns its pid."""
+        process = self.process(role, task)
+        process.send_signal(signal.SIGKILL)
+        return process.pid
+
+    def snapshots(self) -> list[int]:
+        """Train steps of the replay snapshots that are kept."""
+        kept = (self.folder / run_dir.REPLAY_DIR / "snapshots").glob("[0-9]*")
+        return sorted(int(path.name) for path in kept)
+
+    def logged(self, name: str, text: str) -> bool:
+        """Whether a process has said something in its log."""
+        log = self.folder / run_dir.LOGS_DIR / f"{name}.log"
+        return log.exists() and text in log.read_text(errors="replace")

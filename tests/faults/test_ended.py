@@ -1,0 +1,78 @@
+"""Runs end when they are told to or must, and leave nothing (F8, F14, F16, F21)."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from tests.faults.conftest import Run
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def test_a_killed_launcher_takes_its_processes_with_it(run: Run) -> None:
+    running = run()
+    running.wait_until_well()
+    launcher = min(p.pid for p in running.command.processes())
+    os.kill(launcher, signal.SIGKILL)
+    assert running.command.wait(10) == -signal.SIGKILL
+    running.command.assert_nothing_is_left(timeout_s=15)
+
+
+def test_a_second_ctrl_c_ends_everything_now(run: Run) -> None:
+    """Though the server cannot end: it is frozen."""
+    running = run()
+    running.wait_until_well()
+    running.process("reverb_server").suspend()
+    running.command.send(signal.SIGINT)
+    running.wait(lambda: len(running.command.processes()) < 6, 30)
+    running.command.send(signal.SIGINT)
+    assert running.command.wait(5) == 130
+    running.command.assert_nothing_is_left(timeout_s=5)
+
+
+def test_a_learner_that_cannot_start_ends_the_run(
+    launch: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Nobody waits for it for a day; its error is shown last."""
+    (tmp_path / "broken.py").write_text(_BROKEN)
+    (tmp_path / "broken.gin").write_text(
+        "import broken\ndqn_agent.network = @broken.network\n"
+        "gym_environment.name = 'CartPole-v1'"
+    )
+    command = launch("--gin_file=broken.gin", "--max_restarts=0", "--root_dir=run")
+    assert command.wait(60) == 1
+    assert command.output.splitlines()[-1].endswith("RuntimeError: no network today")
+    command.assert_nothing_is_left(timeout_s=1)
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["status"] == "failed"
+
+
+# Of the user: it works in all processes but the learner's.
+_BROKEN = """
+import sys
+import gin
+from experiment.networks import q_network
+
+@gin.configurable
+def network(*specs):
+    if sys.argv[0].endswith("learner/__main__.py"):
+        raise RuntimeError("no network today")
+    return q_network(*specs)
+"""
+
+
+def test_weights_that_are_no_numbers_end_the_run(run: Run) -> None:
+    """They are neither published nor stored, and a restart would come there again."""
+    running = run("--gin_bindings=dqn_agent.learning_rate = 1e30")
+    assert running.command.wait(90) == 2
+    last = running.command.output.splitlines()[-1]
+    assert last.startswith("learner failed (exit code 2")
+    assert "non-finite weights in" in last or "the loss is" in last
+    running.command.assert_nothing_is_left(timeout_s=1)
+    assert "starting it again" not in running.command.output
