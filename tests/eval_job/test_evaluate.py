@@ -111,6 +111,28 @@ def test_weights_are_judged_when_a_multiple_is_passed(
     assert weights_in(judged) == {250.0}
 
 
+def test_a_learner_that_goes_back_is_judged_at_the_multiples_after(
+    judged: Judged, learner: Learner, puller: WeightsPuller
+) -> None:
+    """Its checkpoint at once, since it is new; not those that come right after."""
+    published = iter([250, 120, 150, 199, 210])
+    current, calls = -1, 0
+
+    def is_running() -> bool:
+        nonlocal current, calls
+        calls = calls + 1 if puller._pulled_step == current else 0
+        if calls >= 3:
+            current, calls = next(published, _NO_MORE), 0
+            if current != _NO_MORE:
+                learner.publish(current)
+        else:
+            calls += current == -1
+        return current != _NO_MORE
+
+    evaluate.evaluate_run(judged.judge, puller, 100, is_running, lambda **_: None)
+    assert [row.train_step for row in judged.rows] == [250, 120, 210]
+
+
 def test_it_ends_when_the_target_is_reached(
     judged: Judged, learner: Learner, puller: WeightsPuller
 ) -> None:

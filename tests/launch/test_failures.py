@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+import types
 from pathlib import Path
 
 import pytest
 
+from launch import failures as failures_lib
 from launch.failures import Failures
 from launch.worker import Failure
 
@@ -113,7 +115,8 @@ def test_what_failed_long_before_is_not_the_cause(
 ) -> None:
     """But a chain of failures is one cause, however long it is."""
     now = iter([0.0, 1_000.0, 1_100.0, 1_200.0])
-    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    clock = types.SimpleNamespace(time=time.time, monotonic=lambda: next(now))
+    monkeypatch.setattr(failures_lib, "time", clock)
     failures.note(failure("eval_job"))
     failures.note(failure("reverb_server", 137))
     failures.note(failure("actor-0"))

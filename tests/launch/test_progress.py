@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any, Callable
 
@@ -209,3 +210,29 @@ def test_the_end_of_the_run_is_its_status(metrics: Path, append: Append) -> None
     append(SERVER)
     progress.read()
     assert progress.status == "target_reached"
+
+
+def test_it_is_known_when_a_process_was_heard_of(metrics: Path, append: Append) -> None:
+    """One that was started again is another one."""
+    progress = Progress(metrics)
+    assert progress.heard_at("actor", 1) is None
+    begun = time.monotonic()
+    append({"role": "actor", "task": 1, "pid": 77})
+    progress.read()
+    heard_at = progress.heard_at("actor", 1, pid=77)
+    assert heard_at is not None
+    assert begun <= heard_at <= time.monotonic()
+    assert progress.heard_at("actor", 1) == heard_at
+    assert progress.heard_at("actor", 1, pid=78) is None
+    assert progress.heard_at("actor", 0) is None
+
+
+def test_a_row_without_figures_hides_none(metrics: Path, append: Append) -> None:
+    """The learner says that it has let the replay table be stored."""
+    progress = Progress(metrics)
+    append(SERVER, LEARNER)
+    progress.read()
+    line = progress.line(0)
+    append({"role": "learner", "task": 0, "snapshot": {"train_step": 1, "path": "x"}})
+    progress.read()
+    assert progress.line(0) == line

@@ -205,3 +205,33 @@ def test_a_queue_that_a_table_starves_can_be_closed(
     assert not queue.wait(1, timeout_s=0.2)
     queue.close()
     assert not queue._thread.is_alive()
+
+
+def test_a_queue_that_is_renewed_samples_anew(start: Start) -> None:
+    """From a server that came back; what is ready stays."""
+    queue = start(numbered(), 4)
+    assert queue.wait(4, DEADLINE_S)
+    queue.renew()
+    assert queue.wait(4, DEADLINE_S)
+    assert numbers_of(next(queue)) == [0, 1, 2, 3]
+    found: list[int] = []
+    while 0 not in found:
+        assert queue.wait(1, DEADLINE_S)
+        found += numbers_of(next(queue))
+    assert found[:-1] == list(range(4, 3 + len(found)))
+
+
+def test_a_starved_queue_can_be_renewed_and_closed(
+    start: Start, learning: Learning
+) -> None:
+    """Its thread waits for a server that is gone, say."""
+    agent, _ = learning.experiment.make_agent(learning.experiment.environment())
+    layout = replay_layout(agent, learning.experiment.replay)
+    queue = start(replay_dataset(learning.run.address, layout, BATCH_SIZE), 4)
+    for _ in range(3):
+        queue.renew()
+        assert not queue.wait(1, timeout_s=0.1)
+    learning.fill()
+    assert queue.wait(1, DEADLINE_S)
+    queue.close()
+    assert not queue._thread.is_alive()

@@ -141,15 +141,34 @@ def test_weights_of_two_versions_are_never_mixed(
 
 
 def test_a_learner_that_starts_again_is_followed(
-    puller: WeightsPuller, publish: Callable[[int], None], variables: Any
+    puller: WeightsPuller,
+    publish: Callable[[int], None],
+    variables: Any,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """From its checkpoint: its train step is lower then."""
+    """From its checkpoint: its train step is lower then, and the log says so."""
     publish(9)
     wait_until(puller.take)
+    assert "went back" not in caplog.text
     publish(4)
     wait_until(puller.take)
     assert puller.train_step == 4
     assert content(variables) == {4}
+    assert "the learner went back from train step 9 to 4" in caplog.text
+
+
+def test_who_waits_for_a_later_train_step_hears_of_an_earlier_one(
+    puller: WeightsPuller, publish: Callable[[int], None]
+) -> None:
+    """Weights that are wanted may take hours to come again."""
+    publish(9)
+    wait_until(puller.take)
+    assert not puller.wait_for(20, running, timeout_s=0.3)
+    publish(4)
+    assert puller.wait_for(20, running, 20)
+    assert puller.take()
+    assert puller.train_step == 4
+    assert not puller.wait_for(20, running, timeout_s=0.3)
 
 
 def test_a_train_step_is_waited_for(

@@ -1,0 +1,264 @@
+"""reverb_server/server.py: a run that goes on, and faults that do not end it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Callable
+
+import portpicker
+import pytest
+
+from experiment import definition, run_dir
+from experiment.errors import ConfigurationError
+from experiment.manifest import Manifest
+from reverb_server import server as server_lib
+from reverb_server import tables
+from reverb_server.membership import Membership
+from reverb_server.replay_layout import replay_layout
+from reverb_server.replay_writer import ReplayWriter
+from reverb_server.server import RunServer
+from reverb_server.telemetry import TelemetrySender
+from tests.reverb_server.conftest import Built
+from tests.reverb_server.episodes import batches, experience
+from tests.reverb_server.run_for_tests import GIN_TEXT, StopByHand, manifest
+from tests.reverb_server.waiting import wait_until
+
+ITEM = 8
+
+Start = Callable[..., RunServer]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts the server of a run, or of its resume; all end with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def make(
+            run: Manifest | None = None, changes: str = "", **arguments: Any
+        ) -> RunServer:
+            experiment = definition.load_text(GIN_TEXT + changes)
+            port = portpicker.pick_unused_port()
+            run = run or manifest(tmp_path)
+            server = RunServer(experiment, run, port, **arguments)
+            stack.callback(server._server.stop)
+            return server
+
+        yield make
+
+
+def resumed(run: RunServer) -> Manifest:
+    """The run once more, with its next server; the one before is stopped."""
+    run.stop()
+    before = run_dir.read_manifest(Path(run.manifest.root_dir))
+    return dataclasses.replace(before, server_start=before.server_start + 1)
+
+
+def insert(run: RunServer, cartpole: Built, items: int) -> None:
+    """Inserts items of eight transitions each."""
+    before = run.client.server_info(5)[tables.REPLAY]
+    wanted = before.rate_limiter_info.insert_stats.completed + items
+    layout = replay_layout(cartpole.agent, definition.load_text(GIN_TEXT).replay)
+    writer = ReplayWriter(run.client, layout, ITEM, lambda: True)
+    for steps in batches(experience([[items]] * ITEM)):
+        writer(steps)
+    wait_until(lambda: inserted(run) == wanted)
+
+
+def inserted(run: RunServer) -> int:
+    """Items that the table has counted."""
+    limiter = run.client.server_info(5)[tables.REPLAY].rate_limiter_info
+    return int(limiter.insert_stats.completed)
+
+
+def serve_once(run: RunServer) -> None:
+    """Keeps what there is."""
+    answers = iter([False, True])
+    run.serve(lambda seconds: next(answers))
+
+
+def own_row(run: RunServer, tmp_path: Path) -> dict[str, Any]:
+    """The newest row of the server's own, now."""
+    TelemetrySender(run.client, "actor", 0).send({})
+    serve_once(run)
+    return run_dir.last_row(tmp_path, "reverb_server")
+
+
+def test_a_resumed_run_has_its_experience_and_its_environment_steps(
+    start: Start, cartpole: Built, tmp_path: Path
+) -> None:
+    """As of the snapshot; those after it are lost, and not counted."""
+    run = start()
+    insert(run, cartpole, 5)
+    run.store_replay(train_step=30)
+    insert(run, cartpole, 2)
+    assert own_row(run, tmp_path)["env_steps"] == 7 * ITEM
+    run = start(resumed(run))
+    row = own_row(run, tmp_path)
+    assert (row["env_steps"], row["replay_size"]) == (5 * ITEM, 5 * ITEM)
+    assert run.manifest.earlier_env_steps == 0
+    insert(run, cartpole, 1)
+    assert own_row(run, tmp_path)["env_steps"] == 6 * ITEM
+
+
+def test_a_run_without_its_experience_goes_on_counting(
+    start: Start, cartpole: Built, tmp_path: Path
+) -> None:
+    """The user has discarded it; members hear of the steps before."""
+    run = start()
+    insert(run, cartpole, 5)
+    run.store_replay(train_step=30)
+    assert own_row(run, tmp_path)["env_steps"] == 5 * ITEM
+    run = start(resumed(run), restore=False)
+    assert run.manifest.earlier_env_steps == 5 * ITEM
+    row = own_row(run, tmp_path)
+    assert (row["env_steps"], row["replay_size"]) == (5 * ITEM, 0)
+    insert(run, cartpole, 2)
+    assert own_row(run, tmp_path)["env_steps"] == 7 * ITEM
+    member = Membership(run.address, "actor", StopByHand())
+    assert member.env_steps(ITEM) == 7 * ITEM
+    member.leave()
+    run.store_replay(train_step=60)
+    run = start(resumed(run))
+    row = own_row(run, tmp_path)
+    assert (row["env_steps"], row["replay_size"]) == (7 * ITEM, 2 * ITEM)
+    assert run.manifest.earlier_env_steps == 5 * ITEM
+
+
+def damage(tmp_path: Path) -> None:
+    """Cuts a file of each snapshot."""
+    for path in (tmp_path / run_dir.REPLAY_DIR).glob("snapshots/*/chunks.tfrecord"):
+        os.truncate(path, path.stat().st_size // 2)
+
+
+def test_lost_experience_is_not_lost_in_silence(
+    start: Start, cartpole: Built, tmp_path: Path
+) -> None:
+    """A resume is refused, with the flag that goes on without."""
+    run = start()
+    insert(run, cartpole, 5)
+    run.store_replay(train_step=30)
+    again = resumed(run)
+    damage(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"--resume --discard_replay\."):
+        start(again)
+
+
+def test_a_server_that_comes_back_does_without_if_need_be(
+    start: Start, cartpole: Built, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody could be asked; the log says so, and the steps are counted on."""
+    run = start()
+    insert(run, cartpole, 5)
+    run.store_replay(train_step=30)
+    own_row(run, tmp_path)
+    again = resumed(run)
+    damage(tmp_path)
+    run = start(again, may_be_empty=True)
+    assert "no snapshot of the replay table in this run's folder" in caplog.text
+    row = own_row(run, tmp_path)
+    assert (row["env_steps"], row["replay_size"]) == (5 * ITEM, 0)
+
+
+def test_what_a_resume_changes_is_said_and_kept(
+    start: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the log, and in the manifest that all others read."""
+    run = start()
+    assert list(run.manifest.weights)[-1] == "int64[]"
+    run = start(resumed(run), "Replay.batch_size = 16")
+    line = "Replay.batch_size was 8, is 16"
+    assert f"changed by this resume, and applied: {line}" in caplog.text
+    assert list(run_dir.read_manifest(tmp_path).changes) == [line]
+    assert "Replay.batch_size = 16" in (tmp_path / run_dir.CONFIG).read_text()
+
+
+def test_a_resume_with_another_network_is_refused(start: Start, tmp_path: Path) -> None:
+    """Before anything in the folder is changed."""
+    again = resumed(start())
+    before = (tmp_path / run_dir.CONFIG).read_text()
+    with pytest.raises(ConfigurationError, match="the weights would be float32"):
+        start(again, "q_network.layers = (7,)")
+    assert (tmp_path / run_dir.CONFIG).read_text() == before
+    assert run_dir.read_manifest(tmp_path).server_start == 1
+
+
+def test_the_learner_lets_the_table_be_stored(
+    start: Start, cartpole: Built, tmp_path: Path
+) -> None:
+    """From another process: the server keeps it when it hears of it."""
+    run = start()
+    insert(run, cartpole, 3)
+    member = Membership(run.address, "learner", StopByHand())
+    member.store_replay(train_step=40)
+    wait_until(lambda: run.client.server_info(5)[tables.TELEMETRY].current_size)
+    serve_once(run)
+    member.leave()
+    [snapshot] = run._snapshots.newest_first()
+    assert (snapshot.train_step, snapshot.env_steps) == (40, 3 * ITEM)
+    row = run_dir.last_row(tmp_path, "learner")
+    assert row["snapshot"]["train_step"] == 40
+
+
+def test_figures_that_cannot_be_kept_do_not_end_the_run(
+    start: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A disk may be full for a while; here a folder is in the way."""
+    run = start()
+    sender = TelemetrySender(run.client, "actor", 0)
+    (tmp_path / run_dir.METRICS).mkdir()
+    sender.send({"number": 0})
+    serve_once(run)
+    assert "2 rows of figures are lost" in caplog.text
+    (tmp_path / run_dir.METRICS).rmdir()
+    sender.send({"number": 1})
+    serve_once(run)
+    lines = (tmp_path / run_dir.METRICS).read_text().splitlines()
+    numbers = [json.loads(line).get("number") for line in lines]
+    assert numbers == [1, None]
+
+
+def test_a_table_that_cannot_be_stored_does_not_end_the_run(
+    start: Start, cartpole: Built, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says so; the next time it may be."""
+    run = start()
+    insert(run, cartpole, 3)
+    snapshots = run._snapshots
+    shutil.rmtree(snapshots.working)
+    snapshots.working.write_text("in the way")
+    run.store_replay(train_step=40)
+    assert "no snapshot of the replay table" in caplog.text
+    snapshots.working.unlink()
+    snapshots.working.mkdir()
+    run.store_replay(train_step=50)
+    assert [each.train_step for each in snapshots.newest_first()] == [50]
+
+
+def test_a_snapshot_that_cannot_be_kept_does_not_end_the_run(
+    start: Start, cartpole: Built, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Reverb has written it, but it cannot be moved."""
+    run = start()
+    insert(run, cartpole, 3)
+    kept = tmp_path / run_dir.REPLAY_DIR / "snapshots"
+    kept.rmdir()
+    kept.write_text("in the way")
+    run.store_replay(train_step=40)
+    assert "a snapshot of the replay table is lost" in caplog.text
+
+
+def test_a_server_that_hears_from_nobody_sends_figures_of_its_own(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the launcher would take it for hung."""
+    monkeypatch.setattr(server_lib, "_OWN_ROW_S", 0.0)
+    run = start()
+    serve_once(run)
+    row = run_dir.last_row(tmp_path, "reverb_server")
+    assert (row["pid"], row["env_steps"]) == (os.getpid(), 0)
