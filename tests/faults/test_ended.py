@@ -36,6 +36,22 @@ def test_a_second_ctrl_c_ends_everything_now(run: Run) -> None:
     running.command.assert_nothing_is_left(timeout_s=5)
 
 
+def test_a_killed_actor_ends_the_run_if_nothing_is_to_be_restarted(run: Run) -> None:
+    """What went wrong comes last; what was in the log of it follows."""
+    running = run("--max_restarts=0")
+    running.wait_until_well()
+    running.kill("actor", task=1)
+    assert running.command.wait(40) == 1
+    running.command.assert_nothing_is_left(timeout_s=1)
+    _, told, why = running.command.output.partition("curves: ")
+    assert told
+    log = running.folder / "logs" / "actor-1.log"
+    assert f"\nactor-1 failed (exit code 137, log {log}):" in why
+    result = json.loads((running.folder / "result.json").read_text())
+    assert result["status"] == "failed"
+    assert result["time_to_target_s"] is None
+
+
 def test_a_learner_that_cannot_start_ends_the_run(
     launch: Callable[..., Any], tmp_path: Path
 ) -> None:
