@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 from eval_job import builder
@@ -31,15 +30,14 @@ def main() -> int:
     root_dir = folder or Path(run.manifest.root_dir)
     run_dir.require_writable(root_dir)
     experiment = definition.load_text(run.manifest.gin_text)
-    settings = experiment.evaluation
-    if _TARGET_RETURN.value is not None:
-        settings = dataclasses.replace(settings, target_return=_TARGET_RETURN.value)
+    settings = builder.settings(experiment, _TARGET_RETURN.value)
     run.report(target_return=settings.target_return)
     judge, variables = builder.build(experiment, settings, run, root_dir)
     judge.judge_random_policy()
     weights = weights_lib.WeightsPuller(address, variables, _PULL_INTERVAL_S)
     interval = settings.interval_train_steps
-    reached = evaluate_run(judge, weights, interval, run.is_running, run.report)
+    is_running = builder.idle_limit(run, weights)
+    reached = evaluate_run(judge, weights, interval, is_running, run.report)
     if reached or run.run_has_ended():
         finish_run(judge, run, variables, weights.train_step)
     judge.draw_returns()

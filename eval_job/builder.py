@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from tf_agents.typing import types
@@ -9,9 +10,27 @@ from tf_agents.typing import types
 from eval_job.judge import Judge
 from experiment import seeding
 from experiment.definition import Experiment
+from experiment.idle import IdleLimit
 from experiment.settings import Evaluation
 from reverb_server import tables
 from reverb_server.membership import Membership
+from reverb_server.weights import WeightsPuller
+
+
+def settings(experiment: Experiment, target_return: float | None) -> Evaluation:
+    """How to judge; a target return that is given wins over the experiment's."""
+    if target_return is None:
+        return experiment.evaluation
+    return dataclasses.replace(experiment.evaluation, target_return=target_return)
+
+
+def idle_limit(run: Membership, weights: WeightsPuller) -> IdleLimit:
+    """Whether to go on: until the run ends, or no weights come for half an hour."""
+    return IdleLimit(
+        run.is_running,
+        lambda: weights.newest_train_step,
+        "newer weights: see the learner's log",
+    )
 
 
 def build(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
+import io
 from pathlib import Path
 
 import numpy as np
+
+from experiment import run_dir
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,28 +55,33 @@ class Row:
 
 
 def append(path: Path, row: Row) -> None:
-    """Appends a row to a CSV file; an empty one gets its header first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Row)])
-        if file.tell() == 0:
-            writer.writeheader()
-        writer.writerow(dataclasses.asdict(row))
+    """Appends a row to a CSV file; an empty one gets its header first.
+
+    Raises:
+      OSError: The disk is full, say; the file is as it was.
+    """
+    text = io.StringIO()
+    names = [field.name for field in dataclasses.fields(Row)]
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    if not path.exists() or not path.stat().st_size:
+        writer.writeheader()
+    writer.writerow(dataclasses.asdict(row))
+    run_dir.append_text(path, text.getvalue())
 
 
 def read(path: Path) -> list[Row]:
-    """Reads all rows of a CSV file; none if there is no file yet."""
+    """Reads all whole rows of a CSV file; none if there is no file yet."""
     if not path.exists():
         return []
+    rows = []
     with path.open(newline="") as file:
-        return [
-            Row(
-                **{
-                    field.name: (int if str(field.type) == "int" else float)(
-                        line[field.name]
-                    )
-                    for field in dataclasses.fields(Row)
-                }
-            )
-            for line in csv.DictReader(file)
-        ]
+        for line in csv.DictReader(file):
+            with contextlib.suppress(TypeError, ValueError):  # Cut off by a kill.
+                rows.append(_row(line))
+    return rows
+
+
+def _row(line: dict[str, str]) -> Row:
+    kinds = {"int": int, "float": float}
+    fields = dataclasses.fields(Row)
+    return Row(**{each.name: kinds[str(each.type)](line[each.name]) for each in fields})

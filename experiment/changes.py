@@ -31,29 +31,32 @@ def _joined(lines: list[str]) -> list[str]:
     return joined
 
 
-def compare(before: str, now: str) -> list[str]:
-    """Lists what differs between two texts of all values in force.
+def compare(before: str, now: str) -> dict[str, str]:
+    """Lists what differs between two gin texts.
 
     Args:
-      before: gin text of the run before.
-      now: gin text of the run that goes on.
+      before: Of the run before.
+      now: Of the run that goes on.
 
     Returns:
-      A line for each value that has changed, with both values.
+      For each name whose value has changed a line with both values.
 
     Raises:
       ConfigurationError: What has changed cannot be changed in a run.
     """
     old, new = values(before), values(now)
-    changes = {
-        name: f"{name} was {old.get(name, 'not in use')}, is {new.get(name, 'unused')}"
+    none = "not bound"
+    changed = {
+        name: f"{name} was {old.get(name, none)}, is {new.get(name, none)}"
         for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name)
     }
-    fixed = [text for name, text in changes.items() if name in _FIXED]
+    # What is bound now and was not before may be bound to the default.
+    both = changed.keys() & old.keys() & new.keys()
+    fixed = [changed[name] for name in _FIXED if name in both]
     if fixed:
         raise ConfigurationError(
             f"--resume: {'; '.join(fixed)}. What was learned and stored is of the "
             "former; start a new run in another --root_dir, or take the change back."
         )
-    return list(changes.values())
+    return changed

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import time
 import uuid
-from collections.abc import Sequence
 from typing import Any
 
 import psutil
@@ -31,6 +30,8 @@ class Manifest:
       server_start: How many servers the run has had, this one included.
       earlier_env_steps: Environment steps of the run, in transitions, that the replay
         table's counter does not know of, since it was begun anew.
+      replay_train_step: Of the snapshot that the replay table was restored from; None
+        if it began empty.
       weights: Shapes and types of the policy's weights; empty until they are built.
       changes: What a resume has changed, one line each.
     """
@@ -45,8 +46,9 @@ class Manifest:
     started_at: float
     server_start: int = 1
     earlier_env_steps: int = 0
-    weights: Sequence[str] = ()
-    changes: Sequence[str] = ()
+    replay_train_step: int | None = None
+    weights: list[str] = dataclasses.field(default_factory=list)
+    changes: list[str] = dataclasses.field(default_factory=list)
 
     @classmethod
     def new(cls, **settings: Any) -> Manifest:
@@ -64,13 +66,7 @@ class Manifest:
     @classmethod
     def from_json(cls, text: str) -> Manifest:
         """From the text of `to_json`."""
-        fields = json.loads(text)
-        return cls(
-            **{
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in fields.items()
-            }
-        )
+        return cls(**json.loads(text))
 
     def wall_time_s(self) -> float:
         """Seconds that the run has been going."""

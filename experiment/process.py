@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import logging
 import os
@@ -9,7 +10,7 @@ import select
 import signal
 import sys
 import threading
-from typing import Callable
+from typing import Callable, TypeVar
 
 from absl import app, flags
 
@@ -20,6 +21,8 @@ from experiment.errors import (
     FATAL_MARK,
     ConfigurationError,
 )
+
+_T = TypeVar("_T")
 
 # Seconds between a stop signal and the end of a process that does not react.
 GRACE_S = 10.0
@@ -40,7 +43,7 @@ def give_way() -> None:
 
 
 class StopSignal:
-    """Turns SIGTERM and SIGINT into a flag, and into the end after a grace time.
+    """Turns SIGTERM, SIGINT, SIGHUP into a flag, and into the end after a grace time.
 
     While the main thread is inside a call of Reverb or TensorFlow, a handler written
     in Python would not run. But Python's own handler in C, whichever thread it runs in,
@@ -63,7 +66,7 @@ class StopSignal:
         self._pipe, wake_up = os.pipe()
         os.set_blocking(wake_up, False)
         signal.set_wakeup_fd(wake_up, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: None)
         threading.Thread(target=self._wait, name="stop-signal", daemon=True).start()
 
@@ -100,8 +103,40 @@ def end_process(code: int) -> None:
 
 def fail(message: str, code: int = EXIT_FAILED) -> None:
     """Ends the process from any thread as failed, with one line that says why."""
-    print(f"{FATAL_MARK}{message}", file=sys.stderr, flush=True)
+    # A log on a full disk keeps nobody alive.
+    with contextlib.suppress(OSError, ValueError):
+        print(f"{FATAL_MARK}{message}", file=sys.stderr, flush=True)
     end_process(code)
+
+
+def call(what: str, work: Callable[[], _T], timeout_s: float) -> _T:
+    """Calls what may wait for ever, as most calls of Reverb do, with a deadline.
+
+    Args:
+      what: Is waited for, for the message.
+      work: The call; it is left behind in its thread if it takes longer.
+      timeout_s: Seconds to wait at most.
+
+    Returns:
+      What the call returns.
+
+    Raises:
+      TimeoutError: It took longer.
+      Exception: What the call raises.
+    """
+    calls: concurrent.futures.Future[_T] = concurrent.futures.Future()
+
+    def work_and_tell() -> None:
+        try:
+            calls.set_result(work())
+        except BaseException as error:  # noqa: BLE001  (it is raised in the caller)
+            calls.set_exception(error)
+
+    threading.Thread(target=work_and_tell, name=what, daemon=True).start()
+    try:
+        return calls.result(timeout_s)
+    except concurrent.futures.TimeoutError as error:
+        raise TimeoutError(f"waited {timeout_s:.0f} s in vain for {what}") from error
 
 
 def start_thread(name: str, work: Callable[[], None]) -> threading.Thread:
@@ -143,14 +178,12 @@ def run(main: Callable[[], int]) -> None:
                 )
             code = main()
         except ConfigurationError as error:
-            first_line = str(error).splitlines()[0]
-            print(f"{FATAL_MARK}{first_line}", file=sys.stderr)
-            code = EXIT_CONFIGURATION
+            fail(str(error).splitlines()[0], EXIT_CONFIGURATION)
         except OSError as error:  # A full disk, say: its text tells it all.
-            print(f"{FATAL_MARK}{error}", file=sys.stderr)
+            fail(str(error))
         except Exception as error:  # The last stop: report it, whatever it is.
             logging.exception("unexpected error")
-            print(f"{FATAL_MARK}{type(error).__name__}: {error}", file=sys.stderr)
+            fail(f"{type(error).__name__}: {error}")
         end_process(code)
 
     app.run(guarded, flags_parser=_parse_flags)
@@ -161,8 +194,7 @@ def _parse_flags(argv: list[str]) -> list[str]:
     try:
         return list(flags.FLAGS(argv))
     except flags.Error as error:
-        print(f"{FATAL_MARK}{error}", file=sys.stderr)
-        end_process(EXIT_CONFIGURATION)
+        fail(str(error), EXIT_CONFIGURATION)
         raise
     except SystemExit:  # After --help, which absl calls a failure.
         end_process(EXIT_FINISHED)

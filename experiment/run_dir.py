@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -86,6 +87,15 @@ def read_manifest(root_dir: Path) -> Manifest:
         ) from error
 
 
+def has_stored(root_dir: Path) -> bool:
+    """Whether a run has stored weights or experience in its folder."""
+    stored = (
+        *(root_dir / CHECKPOINTS).glob("ckpt-*.index"),
+        *(root_dir / REPLAY_DIR / "snapshots").glob("[0-9]*"),
+    )
+    return bool(stored)
+
+
 def last_heard(root_dir: Path) -> float:
     """Unix time of the last figures of the run in a folder, or of its start."""
     metrics = root_dir / METRICS
@@ -121,6 +131,8 @@ def require_writable(root_dir: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
+        if error.errno == errno.ENOSPC and (root_dir / MANIFEST).exists():
+            return  # The run goes on with a full disk.
         raise ConfigurationError(
             f"--root_dir {root_dir} cannot be written ({error.strerror}); choose "
             "another folder."
@@ -172,5 +184,29 @@ def write_text(path: Path, text: str) -> None:
     """Writes a file at once or not at all: a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(text)
-    fresh.replace(path)
+    try:
+        fresh.write_text(text)
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+
+
+def append_text(path: Path, text: str) -> None:
+    """Appends whole lines, all or none; what a killed process left half is ended.
+
+    Raises:
+      OSError: The disk is full, say; the file is as long as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size:
+            file.seek(size - 1)
+            text = text if file.read(1) == b"\n" else f"\n{text}"
+        try:
+            file.write(text.encode())
+            file.flush()
+        except OSError:
+            os.truncate(path, size)
+            raise

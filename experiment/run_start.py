@@ -61,12 +61,19 @@ def _go_on(
     """The run of the folder, with new bindings; its clock goes on where it stood."""
     old = run_dir.read_manifest(root_dir)
     experiment = definition.load_text("\n".join([old.gin_text, *gin_bindings]))
+    gin_text = definition.effective_text()
+    # Of all bindings: what the server does not build (exploration, say) is used by
+    # others. `settle` adds what is not bound.
+    changed = changes.compare(old.gin_text, gin_text)
+    if num_actors != old.num_actors:
+        changed["--num_actors"] = f"--num_actors was {old.num_actors}, is {num_actors}"
     return experiment, dataclasses.replace(
         old,
-        gin_text=definition.effective_text(),
+        gin_text=gin_text,
         root_dir=str(root_dir),
         num_actors=num_actors,
-        resumed=True,
+        resumed=run_dir.has_stored(root_dir),
+        changes=list(changed.values()),
         started_at=time.time() - (run_dir.last_heard(root_dir) - old.started_at),
         server_start=old.server_start + 1,
     )
@@ -77,7 +84,7 @@ def restart_run(root_dir: Path) -> tuple[definition.Experiment, Manifest]:
     old = run_dir.read_manifest(root_dir)
     return (
         definition.load_text(old.gin_text),
-        dataclasses.replace(old, server_start=old.server_start + 1),
+        dataclasses.replace(old, server_start=old.server_start + 1, changes=[]),
     )
 
 
@@ -106,13 +113,15 @@ def settle(manifest: Manifest, weights: Sequence[str]) -> Manifest:
     """
     stored = Path(manifest.root_dir) / run_dir.CONFIG
     if not manifest.weights or not stored.exists():
-        return dataclasses.replace(manifest, weights=tuple(weights), changes=())
-    changed = changes.compare(stored.read_text(), definition.operative_text())
-    if list(manifest.weights) != list(weights):
+        return dataclasses.replace(manifest, weights=list(weights))
+    used = changes.compare(stored.read_text(), definition.operative_text())
+    bound = {line.partition(" was ")[0]: line for line in manifest.changes}
+    changed = list({**bound, **used}.values())
+    if manifest.weights != list(weights):
         raise ConfigurationError(
             f"--resume: {'; '.join(changed) or 'the code has changed'}: the weights "
             f"would be {', '.join(weights)}, but those stored are "
             f"{', '.join(manifest.weights)}; start a new run in another --root_dir, or "
             "take the change back."
         )
-    return dataclasses.replace(manifest, weights=tuple(weights), changes=tuple(changed))
+    return dataclasses.replace(manifest, weights=list(weights), changes=changed)

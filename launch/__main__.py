@@ -29,7 +29,7 @@ def main() -> int:
         outcome = run(options, stop)
     finally:
         path = result.write(options, outcome.status, started_at, time.time())
-    if outcome.exit_code != EXIT_CONFIGURATION:
+    if path and outcome.exit_code != EXIT_CONFIGURATION:
         screen.farewell(options, outcome, path)
     if outcome.error:
         screen.say(outcome.error)

@@ -83,7 +83,7 @@ class Child:
                 # Ctrl-C reaches the launcher only, which ends all in good order.
                 start_new_session=True,
                 # Safe: the only other thread of a launcher waits for signals.
-                preexec_fn=functools.partial(_in_child, role),  # noqa: PLW1509
+                preexec_fn=functools.partial(_in_child, role, os.getpid()),  # noqa: PLW1509
             )
 
     @property
@@ -121,9 +121,11 @@ class Child:
         return "\n".join(["", *lines[-_LAST_LINES:]])
 
 
-def _in_child(role: Role) -> None:
+def _in_child(role: Role, parent: int) -> None:
     """Runs in the child before it becomes Python: it ends with its parent."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # It has died in between.
+        os._exit(128 + signal.SIGTERM)
     if role.waits_for_server:
         give_way()
 

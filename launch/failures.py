@@ -36,8 +36,7 @@ class Failures:
             "restart_in_s": failure.restart_in_s,
         }
         try:
-            with self._path.open("a") as file:
-                file.write(json.dumps(row) + "\n")
+            run_dir.append_text(self._path, json.dumps(row) + "\n")
         except OSError as error:  # The disk is full: the run goes on.
             logging.error("%s: %s", self._path, error)  # noqa: TRY400
         if failure.restart_in_s is not None:

@@ -88,6 +88,7 @@ class InProcessRun:
         self.evaluation_interval = self._experiment.evaluation.interval_train_steps
         self.last_return = float("nan")
         self._updates_due = 0.0
+        self._restored = self.server.replay_size()
 
     def _collector(
         self,
@@ -124,7 +125,7 @@ class InProcessRun:
         replay, before = self._experiment.replay, self.collector.transitions
         self.collector.run(max_steps=1)
         taken = self.collector.transitions - before
-        if before < self._first_transitions:
+        if before + self._restored < self._first_transitions:
             return
         ratio = replay.samples_per_insert
         self._updates_due += taken * ratio / replay.batch_size if ratio else 1

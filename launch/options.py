@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 from absl import flags
@@ -109,6 +110,7 @@ def _root_dir() -> Path:
     else:
         folder = run_dir.new_root_dir()
     claimed = run_dir.claim(folder, _RESUME.value)
+    os.close(run_dir.lock(claimed))  # The server will hold it.
     if claimed.parent == run_dir.RUNS.resolve():
         run_dir.point_latest(claimed)
     return claimed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator
@@ -18,7 +19,9 @@ class Progress:
         self._position = metrics.stat().st_size if metrics.exists() else 0
         self._newest: dict[tuple[str, int], dict[str, Any]] = {}
         self._best: float | None = None
-        self._heard: dict[tuple[str, int], tuple[float, int]] = {}
+        self._heard: dict[tuple[str, int, int], float] = {}
+        self._worked: set[tuple[str, int, int]] = set()
+        self._touched = (0, 0.0)
         self._stall_is_new = False
 
     def read(self) -> None:
@@ -31,14 +34,16 @@ class Progress:
             file.seek(self._position)
             while (line := file.readline()).endswith("\n"):
                 self._position = file.tell()
-                self._take(json.loads(line))
+                with contextlib.suppress(ValueError):  # Cut off by a kill.
+                    self._take(json.loads(line))
         self._stall_is_new = self._stall is not None and not was_stalled
 
     def _take(self, row: dict[str, Any]) -> None:
         key = (row["role"], row.get("task", 0))
         # A row about a snapshot has no figures.
         self._newest[key] = {**self._newest.get(key, {}), **row}
-        self._heard[key] = (time.monotonic(), row.get("pid", 0))
+        self._heard[(*key, row.get("pid", 0))] = time.monotonic()
+        self._worked |= {(*key, row.get("pid", 0))} if _is_at_work(row) else set()
         average = row.get("average_return")
         if row["role"] == "eval_job" and average is not None:
             self._best = average if self._best is None else max(self._best, average)
@@ -54,8 +59,28 @@ class Progress:
         Returns:
           Seconds; None if never.
         """
-        at, heard_pid = self._heard.get((role, task), (None, None))
-        return at if pid in (None, heard_pid) else None
+        return max(
+            (
+                at
+                for (name, number, heard_pid), at in self._heard.items()
+                if (name, number) == (role, task) and pid in (None, heard_pid)
+            ),
+            default=None,
+        )
+
+    def touched_at(self) -> float:
+        """When the server last showed that it lives, though it may not write.
+
+        On a full disk it sets the time of the file instead.
+        """
+        mtime = self._metrics.stat().st_mtime_ns if self._metrics.exists() else 0
+        if mtime != self._touched[0]:
+            self._touched = (mtime, time.monotonic())
+        return self._touched[1]
+
+    def has_worked(self, role: str, task: int, pid: int) -> bool:
+        """Whether a process had got to what it is there for."""
+        return (role, task, pid) in self._worked
 
     def figure(self, role: str, name: str) -> Any:
         """The newest value of a role's figure; None if there is none."""
@@ -128,3 +153,16 @@ class Progress:
             wanted = "" if target is None else f", target {target:g}"
             parts.append(f"return {average:.1f} (best {self._best:.1f}{wanted})")
         return "  ".join(parts)
+
+
+# The figure of each role that it has once it is at work.
+_AT_WORK = {
+    "reverb_server": "env_steps",
+    "learner": "updates_per_s",
+    "eval_job": "average_return",
+    "actor": "env_steps",
+}
+
+
+def _is_at_work(row: dict[str, Any]) -> bool:
+    return row.get(_AT_WORK.get(row["role"], "")) is not None

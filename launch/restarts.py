@@ -11,11 +11,11 @@ from experiment.errors import EXIT_CONFIGURATION, EXIT_RESTART
 _FIRST_DELAY_S = 1.0
 _LONGEST_DELAY_S = 30.0
 
-# A process that has lived so long, in seconds, had got to work: it begins anew.
+# A process that got to work and has lived so long, in seconds, begins anew.
 _GOOD_LIFE_S = 60.0
 
 # Restarts of one process in an hour: beyond, it works for a while and fails always.
-_PER_HOUR = 60
+_PER_HOUR = 30
 _HOUR_S = 3_600.0
 
 
@@ -28,12 +28,15 @@ class Restarts:
         self._in_a_row = 0
         self._times: list[float] = []
 
-    def delay_s(self, exit_code: int, lived_s: float, now: float) -> float | None:
+    def delay_s(
+        self, exit_code: int, lived_s: float, has_worked: bool, now: float
+    ) -> float | None:
         """What to do about an end.
 
         Args:
           exit_code: Not 0.
           lived_s: Seconds from its start to its end.
+          has_worked: Whether it had got to what it is there for.
           now: Seconds, of a clock that does not go back.
 
         Returns:
@@ -41,7 +44,7 @@ class Restarts:
         """
         if exit_code == EXIT_CONFIGURATION:
             return None
-        if lived_s >= _GOOD_LIFE_S:
+        if has_worked and lived_s >= _GOOD_LIFE_S:
             self._in_a_row = 0
             if exit_code == EXIT_RESTART:
                 return 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from eval_job import returns_file
 from experiment import run_dir, run_status
+from experiment.errors import ConfigurationError
 from experiment.manifest import Manifest
 from launch.options import Options
 
@@ -28,7 +30,9 @@ class Outcome:
     error: str | None = None
 
 
-def write(options: Options, status: str, started_at: float, ended_at: float) -> Path:
+def write(
+    options: Options, status: str, started_at: float, ended_at: float
+) -> Path | None:
     """Writes the result of a run from the files in its folder.
 
     Args:
@@ -38,9 +42,14 @@ def write(options: Options, status: str, started_at: float, ended_at: float) -> 
       ended_at: When it ended.
 
     Returns:
-      The file.
+      The file; None if the run in the folder was not gone on with: its result stays.
+
+    Raises:
+      OSError: It cannot be written.
     """
     root_dir = options.root_dir
+    if options.resume and not _was_served(root_dir, started_at):
+        return None
     manifest = _manifest(root_dir)
     rows = returns_file.read(root_dir / run_dir.RETURNS)
     baseline = returns_file.read(root_dir / run_dir.RANDOM_RETURNS)
@@ -67,6 +76,14 @@ def write(options: Options, status: str, started_at: float, ended_at: float) -> 
     return path
 
 
-def _manifest(root_dir: Path) -> Manifest | None:
+def _was_served(root_dir: Path, since: float) -> bool:
+    """Whether a server has written its manifest since a time."""
     path = root_dir / run_dir.MANIFEST
-    return Manifest.from_json(path.read_text()) if path.exists() else None
+    return path.exists() and path.stat().st_mtime >= since
+
+
+def _manifest(root_dir: Path) -> Manifest | None:
+    """None if there is none, or none that can be read: that was told before."""
+    with contextlib.suppress(ConfigurationError):
+        return run_dir.read_manifest(root_dir)
+    return None

@@ -17,7 +17,7 @@ from launch.result import Outcome
 
 def say(line: str) -> None:
     """Shows a line now."""
-    with contextlib.suppress(BrokenPipeError):  # Nobody looks any more.
+    with contextlib.suppress(OSError):  # Nobody looks any more, or a full disk.
         print(line, flush=True)
 
 

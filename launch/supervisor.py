@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import tempfile
@@ -9,7 +10,9 @@ import time
 from pathlib import Path
 from typing import Callable
 
-from experiment import run_dir, run_status
+import psutil
+
+from experiment import changes, run_dir, run_status
 from experiment.errors import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_FINISHED
 from experiment.interval import Interval
 from experiment.process import GRACE_S, StopSignal
@@ -26,10 +29,13 @@ _PROGRESS_S = 3.0
 # Seconds that the last evaluation, checkpoint and videos may take after the end.
 _END_TIMEOUT_S = 300.0
 
-# Seconds without figures of a process that has sent some, and of one that has not yet,
-# after which it is taken for hung.
+# Seconds without figures of a process after which it is taken for hung: if it has been
+# stopped by a signal; if it runs, since a library may keep Python's lock for so long;
+# and if it has not sent any yet, with each process that shares a processor with it.
 _SILENCE_S = 60.0
-_START_S = 180.0
+_BUSY_S = 300.0
+_START_S = 120.0
+_START_OF_EACH_S = 20.0
 
 # Seconds that a process has to live until it is taken for well again.
 _RECOVERED_S = 30.0
@@ -167,14 +173,21 @@ class Supervisor:
 
     def _look_after_all(self) -> bool:
         """Starts what is due; returns whether the run can go on."""
+        # Whoever looks at the screen may have held us up.
+        self._progress.read()
         has_ended = self._progress.status is not None
         is_up = self._progress.heard_at("reverb_server", 0) is not None
         for worker in self._workers:
-            if worker.role.waits_for_server and not is_up:
+            role, child = worker.role, worker.child
+            if role.waits_for_server and not is_up:
                 continue
-            self._kill_if_hung(worker)
-            wanted = not (has_ended and worker.role.is_spare)
-            failure = worker.look(may_restart=wanted)
+            if child and child.exit_code is None:
+                self._kill_if_hung(role, child)
+            wanted = not (has_ended and role.is_spare)
+            has_worked = child is not None and self._progress.has_worked(
+                role.module, role.task, child.pid
+            )
+            failure = worker.look(wanted, has_worked)
             if failure is None:
                 continue
             self._failures.note(failure)
@@ -182,21 +195,36 @@ class Supervisor:
                 return False
         return True
 
-    def _kill_if_hung(self, worker: Worker) -> None:
+    def _kill_if_hung(self, role: Role, child: Child) -> None:
         """Ends a process that nothing was heard of, while others are heard."""
-        child, role = worker.child, worker.role
-        if child is None or child.exit_code is not None:
-            return
+        now = time.monotonic()
         heard_at = self._progress.heard_at(role.module, role.task, child.pid)
-        silent_s = time.monotonic() - (heard_at or child.started_at)
-        limit_s = _SILENCE_S if heard_at else _START_S
         server_at = self._progress.heard_at("reverb_server", 0)
-        is_server = role.module == "reverb_server"
-        others_are_heard = server_at and time.monotonic() - server_at < _SILENCE_S / 2
-        if silent_s > limit_s and (is_server or others_are_heard):
+        if role.module == "reverb_server":
+            heard_at = max(heard_at or 0.0, self._progress.touched_at()) or None
+        elif server_at is None or now - server_at > _SILENCE_S / 2:
+            return
+        silent_s = now - max(heard_at or 0.0, child.started_at)
+        if silent_s > _SILENCE_S and silent_s > self._patience_s(child, heard_at):
             self._say(f"{role.name} has been silent for {silent_s:.0f} s: killing it.")
             child.send(signal.SIGKILL)
             child.wait(time.monotonic() + GRACE_S)
+
+    def _patience_s(self, child: Child, heard_at: float | None) -> float:
+        """Seconds for which a process may be silent."""
+        with contextlib.suppress(psutil.Error):
+            if psutil.Process(child.pid).status() == psutil.STATUS_STOPPED:
+                return _SILENCE_S
+        if heard_at is None:
+            sharing = len(self._roles) / len(os.sched_getaffinity(0))
+            return _START_S + _START_OF_EACH_S * sharing
+        return max(_BUSY_S, self._environment_timeout_s() + _SILENCE_S)
+
+    def _environment_timeout_s(self) -> float:
+        """After which an actor itself says that an environment hangs."""
+        config = self._options.root_dir / run_dir.CONFIG
+        found = changes.values(config.read_text()) if config.exists() else {}
+        return float(found.get("Collect.environment_timeout_s", 0.0))
 
     def _end(self) -> None:
         """Ends the server last: the others may still need it."""

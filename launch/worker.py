@@ -58,6 +58,7 @@ class Worker:
         self._folders = (logs_dir, temporary)
         self._restarts = Restarts(max_restarts)
         self.child: Child | None = None
+        self._has_worked = False
         self._start_at: float | None = time.monotonic()
 
     @property
@@ -65,21 +66,23 @@ class Worker:
         """Whether it is through with its work."""
         return self.child is not None and self.child.exit_code == 0
 
-    def look(self, may_restart: bool) -> Failure | None:
+    def look(self, may_restart: bool, has_worked: bool) -> Failure | None:
         """Starts it if that is due.
 
         Args:
           may_restart: Whether it is wanted any longer.
+          has_worked: Whether its process has got to what it is there for.
 
         Returns:
           The failure, once, if it has failed since the last look.
         """
         now = time.monotonic()
+        self._has_worked |= has_worked
         if self._start_at is not None:
             if now >= self._start_at:
                 logs_dir, temporary = self._folders
-                is_restart = self.child is not None
-                self.child = Child(self.role, logs_dir, temporary, is_restart)
+                # One that never got to work has not begun what it was started for.
+                self.child = Child(self.role, logs_dir, temporary, self._has_worked)
                 self._start_at = None
             return None
         child = self.child
@@ -87,7 +90,7 @@ class Worker:
             return None
         child.is_buried = True
         lived_s = now - child.started_at
-        delay_s = self._restarts.delay_s(child.exit_code, lived_s, now)
+        delay_s = self._restarts.delay_s(child.exit_code, lived_s, has_worked, now)
         if not may_restart:
             delay_s = None
         self._start_at = None if delay_s is None else now + delay_s

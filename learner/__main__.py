@@ -33,7 +33,8 @@ def main() -> int:
         settings = dataclasses.replace(settings, max_train_steps=_MAX_TRAIN_STEPS.value)
     trainer = builder.build(experiment, run, root_dir)
     trainer.publish()
-    train_lib.train(trainer, settings, run.is_running, run.report)
+    is_running = builder.idle_limit(experiment, run, trainer)
+    train_lib.train(trainer, settings, is_running, run.report)
     trainer.save()
     if not stop.is_set():
         end_lib.end_run(trainer, run)

@@ -11,6 +11,7 @@ from tf_agents.train import learner as tf_learner
 
 from experiment import seeding
 from experiment.definition import Experiment
+from experiment.idle import IdleLimit
 from learner import checkpoints, learning_rates
 from learner.batch_queue import BatchQueue
 from learner.compiled_agent import CompiledAgent
@@ -49,6 +50,16 @@ def build(experiment: Experiment, run: Membership, root_dir: Path) -> Trainer:
     )
     run.on_return(trainer.batches.renew)
     return trainer
+
+
+def idle_limit(experiment: Experiment, run: Membership, trainer: Trainer) -> IdleLimit:
+    """Whether to go on: until the run ends, or nothing moves for half an hour."""
+    per_item = experiment.replay.transitions_per_item
+    return IdleLimit(
+        run.is_running,
+        lambda: (trainer.train_step, run.env_steps(per_item)),
+        "experience: are the actors gone? See the server's log",
+    )
 
 
 def build_trainer(

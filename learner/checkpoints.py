@@ -38,8 +38,7 @@ def prepare(root_dir: Path, manifest: Manifest) -> int | None:
     """
     folder = root_dir / run_dir.CHECKPOINTS
     _require_own(folder, manifest)
-    for unfinished in folder.glob(f"{_PREFIX}*_temp*"):
-        shutil.rmtree(unfinished, ignore_errors=True)
+    _remove_unfinished(folder)
     steps = _steps(folder)
     whole = [step for step in steps if _is_whole(folder, step)]
     if steps and not whole:
@@ -50,11 +49,32 @@ def prepare(root_dir: Path, manifest: Manifest) -> int | None:
     for step in set(steps) - set(whole):
         _set_aside(folder, step)
     if not whole:
+        if manifest.resumed:
+            logging.error(
+                "the run has stored something, but there is no checkpoint in %s: it "
+                "begins with untrained weights; another --root_dir may have them",
+                folder,
+            )
         return None
+    if manifest.replay_train_step not in (None, whole[-1]):
+        logging.warning(
+            "the weights are of train step %d, the replay table's snapshot of %d",
+            whole[-1],
+            manifest.replay_train_step,
+        )
     paths = [f"{_PREFIX}{step}" for step in whole]
     tf.compat.v1.train.update_checkpoint_state(str(folder), paths[-1], paths)
     logging.info("the newest checkpoint is of train step %d", whole[-1])
     return whole[-1]
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """What a learner that died, or a full disk, left behind; the index comes last."""
+    for unfinished in folder.glob(f"{_PREFIX}*_temp*"):
+        shutil.rmtree(unfinished, ignore_errors=True)
+    for data in folder.glob(f"{_PREFIX}*.data-*"):
+        if not data.with_suffix(".index").exists():
+            data.unlink(missing_ok=True)
 
 
 def _require_own(folder: Path, manifest: Manifest) -> None:
@@ -67,13 +87,13 @@ def _require_own(folder: Path, manifest: Manifest) -> None:
             f"{folder} holds checkpoints of run {owner or 'of unknown name'}, but the "
             f"server's is {manifest.run_id}; choose another --root_dir for the learner."
         )
-    run_dir.write_text(mark, manifest.run_id)
+    if owner is None:
+        run_dir.write_text(mark, manifest.run_id)
 
 
 def _steps(folder: Path) -> list[int]:
     """Train steps of all checkpoints, oldest first."""
-    names = [path.name for path in folder.glob(f"{_PREFIX}*")]
-    numbers = {name[len(_PREFIX) :].partition(".")[0] for name in names}
+    numbers = [path.stem[len(_PREFIX) :] for path in folder.glob(f"{_PREFIX}*.index")]
     return sorted(int(number) for number in numbers if number.isdecimal())
 
 

@@ -6,6 +6,7 @@ Keras keeps the learning rate in a variable, so a checkpoint brings back the old
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import tensorflow as tf
 from tf_agents.agents import tf_agent
@@ -18,7 +19,8 @@ def read(agent: tf_agent.TFAgent) -> list[tuple[tf.Variable, float]]:
     """
     found = (value for value in vars(agent).values())
     optimizers = (each for each in found if isinstance(each, _OPTIMIZERS))
-    variables = (each.learning_rate for each in optimizers)
+    fixed = (each for each in optimizers if not _follows_schedule(each))
+    variables = (each.learning_rate for each in fixed)
     return [(each, float(each)) for each in variables if isinstance(each, tf.Variable)]
 
 
@@ -28,6 +30,11 @@ def write(rates: list[tuple[tf.Variable, float]]) -> None:
         if (restored := float(variable)) != wanted:
             logging.warning("learning rate: %g, not %g as stored", wanted, restored)
             variable.assign(wanted)
+
+
+def _follows_schedule(optimizer: Any) -> bool:
+    rate = getattr(optimizer, "_learning_rate", None)
+    return isinstance(rate, tf.keras.optimizers.schedules.LearningRateSchedule)
 
 
 _OPTIMIZERS = (tf.keras.optimizers.Optimizer, tf.keras.optimizers.legacy.Optimizer)

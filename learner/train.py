@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from typing import Callable
 
-from experiment.errors import IDLE_TIMEOUT_S, IdleError
 from experiment.interval import Interval, Rate
 from experiment.settings import Train
 from learner.trainer import Trainer
@@ -30,26 +28,18 @@ def train(
 
     Returns:
       The train step reached.
-
-    Raises:
-      IdleError: No experience came for half an hour.
     """
     publish = Interval(settings.publish_interval_s)
     save = Interval(settings.checkpoint_interval_s)
     clock, rate = Interval(_REPORT_S), Rate()
     rate.update(trainer.train_step)
-    trained_at = time.monotonic()
     while is_running() and trainer.train_step < settings.max_train_steps:
         if publish.due():
             trainer.publish()
         if save.due():
             trainer.save()
         remaining = settings.max_train_steps - trainer.train_step
-        if trainer.run(min(settings.steps_per_call, remaining)):
-            trained_at = time.monotonic()
-        elif time.monotonic() - trained_at > IDLE_TIMEOUT_S:
-            trainer.save()
-            raise IdleError("experience: are the actors gone? See the server's log")
+        trainer.run(min(settings.steps_per_call, remaining))
         if clock.due():
             updates_per_s = rate.update(trainer.train_step)
             report(updates_per_s=updates_per_s, **trainer.figures())

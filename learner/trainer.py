@@ -135,6 +135,8 @@ class Trainer:
             checkpoint_trigger(self._learner.train_step_numpy, force_trigger=True)
             self._learner.train_summary_writer.flush()
         except (tf.errors.OpError, OSError) as error:  # The disk is full, say.
+            # It takes a checkpoint that failed for written.
+            checkpoint_trigger.set_start(-1)
             problem = one_line(error)
         self._problem = problem and (
             f"train step {self.train_step} could not be stored, training goes on: "

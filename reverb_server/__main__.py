@@ -63,6 +63,8 @@ def main() -> int:
         experiment, run, _PORT.value, restore, may_be_empty=_IS_RESTART.value
     )
     server.serve(stop.wait, is_supervised=_IS_SUPERVISED.value)
+    if stop.is_set() and not _IS_SUPERVISED.value:
+        server.store_replay(server.newest_train_step)
     server.stop()
     if holder:
         holder.close()

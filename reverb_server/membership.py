@@ -28,8 +28,10 @@ _TELEMETRY_S = 2.0
 _SILENCE_S = 3.0
 SERVER_TIMEOUT_S = 120.0
 
-# Seconds that Reverb may take to write the replay table.
+# Seconds for which the learner waits for Reverb to write the replay table, and how
+# often it tells the server that it has.
 _CHECKPOINT_TIMEOUT_S = 60.0
+_SNAPSHOT_TRIES = 5
 
 
 class Membership:
@@ -71,6 +73,7 @@ class Membership:
         self._on_return: list[Callable[[], None]] = []
         self._end: tuple[str, types.NestedTensor] | None = None
         self._leaving = threading.Event()
+        self._storing: threading.Thread | None = None
         self._thread = process.start_thread("membership", self._watch)
         logging.info("%s joined run %s at %s", role, self.manifest.run_id, address)
 
@@ -107,8 +110,9 @@ class Membership:
         Returns:
           Why it has ended, and the weights it has ended with.
         """
-        run_tables.announce_end(self.address, status, weights)
-        self._end = run_tables.read_end(self.address)
+        if self._end is None:
+            run_tables.announce_end(self.address, status, weights)
+            self._end = run_tables.read_end(self.address)
         return self._end
 
     def store_replay(self, train_step: int) -> str | None:
@@ -120,31 +124,40 @@ class Membership:
         Returns:
           Why it could not be written, on one line; None if it was.
         """
-        path, problem = self._checkpoint()
-        self._sender.send({SNAPSHOT: {"train_step": train_step, "path": path}})
-        return problem
+        if self._storing and self._storing.is_alive():
+            return "the server is still writing the former one"
+        ended: list[str | None] = []
+        self._storing = process.start_thread(
+            "checkpoint", lambda: ended.append(self._checkpoint(train_step))
+        )
+        deadline = time.monotonic() + _CHECKPOINT_TIMEOUT_S
+        while self._storing.is_alive() and time.monotonic() < deadline:
+            if self._stop.is_set():  # There are seconds left, for the weights too.
+                deadline = min(deadline, time.monotonic() + process.GRACE_S / 2)
+                self._storing.join(process.GRACE_S / 2)
+            self._storing.join(_POLL_S)
+        return ended[0] if ended else "the server has not written it in time"
 
     def leave(self) -> None:
         """Sends the last figures, and ends the background thread."""
         self._leaving.set()
         self._thread.join(timeout=5)
+        self.report(has_left=True)
         self._send()
 
-    def _checkpoint(self) -> tuple[str | None, str | None]:
-        """Path of Reverb's checkpoint on the server's host; why there is none."""
-        late = f"the server has not written it in {_CHECKPOINT_TIMEOUT_S:.0f} s"
-        ended: list[tuple[str | None, str | None]] = []
-
-        def write() -> None:
-            try:
-                ended.append((self.client.checkpoint(), None))
-            # IndexError is what Reverb raises on a full disk.
-            except (*address_lib.NO_ANSWER, IndexError) as error:
-                ended.append((None, one_line(error)))
-
-        # A thread, since the call itself waits for ever.
-        process.start_thread("checkpoint", write).join(_CHECKPOINT_TIMEOUT_S)
-        return ended[0] if ended else (None, late)
+    def _checkpoint(self, train_step: int) -> str | None:
+        """Lets Reverb write, however long it takes, and tells the server of it."""
+        path, problem = None, None
+        try:
+            path = self.client.checkpoint()
+        # IndexError is what Reverb raises on a full disk.
+        except (*address_lib.NO_ANSWER, IndexError) as error:
+            problem = one_line(error)
+        row = {SNAPSHOT: {"train_step": train_step, "path": path}}
+        for _ in range(_SNAPSHOT_TRIES):
+            if self._sender.send(row):
+                return problem
+        return problem or "the server did not hear of it"
 
     def _watch(self) -> None:
         telemetry = Interval(_TELEMETRY_S)
@@ -159,7 +172,9 @@ class Membership:
             if is_lost:
                 logging.warning("the server answers again after %.0f s", silent_s)
             last_answer, is_lost = time.monotonic(), False
-            self._look(info)
+            # It may be gone again by now.
+            with contextlib.suppress(TimeoutError, *address_lib.NO_ANSWER):
+                self._look(info)
             if telemetry.due():
                 self._send()
 
@@ -185,10 +200,11 @@ class Membership:
             self._meet_again(found, info)
         self._inserted_items = _inserted(info)
         if info[tables.END].current_size:
+            if self._end is None:
+                self._end = run_tables.read_end(self.address)
             self._ended.set()
         elif self._end:  # A server that came back does not know of it.
-            with contextlib.suppress(TimeoutError, *address_lib.NO_ANSWER):
-                run_tables.announce_end(self.address, *self._end)
+            run_tables.announce_end(self.address, *self._end)
 
     def _meet_again(
         self, found: run_tables.Identity | None, info: dict[str, Any]
@@ -203,8 +219,8 @@ class Membership:
                 EXIT_CONFIGURATION,
             )
             return
-        self._identity = found
         self.manifest = run_tables.read_manifest(self.client, self.address, info)
+        self._identity = found
         size = info[tables.REPLAY].current_size
         logging.warning(
             "the server has come back (start %d of it): %s",

@@ -111,7 +111,8 @@ def _set_limiter(
     whole past is made up for.
     """
     ahead = record.insert_count * record.samples_per_insert - record.sample_count
-    ahead = min(max(ahead, wanted.min_diff), wanted.max_diff)
+    # Samples on their way to a learner that is gone were counted, and taken in vain.
+    ahead = min(max(ahead, (wanted.min_diff + wanted.max_diff) / 2), wanted.max_diff)
     samples = record.insert_count * wanted.samples_per_insert - ahead
     record.sample_count = max(0, round(samples))
     record.samples_per_insert = wanted.samples_per_insert
@@ -134,9 +135,12 @@ def _read(path: Path) -> Iterator[bytes]:
 
 def _write(path: Path, records: Iterator[bytes]) -> None:
     options = tf.io.TFRecordOptions(compression_type=_COMPRESSION)
-    with tf.io.TFRecordWriter(str(path), options) as writer:
-        for record in records:
-            writer.write(record)
+    try:
+        with tf.io.TFRecordWriter(str(path), options) as writer:
+            for record in records:
+                writer.write(record)
+    except tf.errors.OpError as error:
+        raise OSError(one_line(error)) from error
 
 
 def _link(source: Path, target: Path) -> None:

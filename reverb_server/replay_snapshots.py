@@ -7,6 +7,7 @@ it has written is moved out of there, to a name that says which weights it belon
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -53,10 +54,14 @@ class ReplaySnapshots:
         """Args: root_dir: Folder of the run; nobody else uses it."""
         self.working = root_dir / run_dir.REPLAY_DIR / "reverb"
         self._kept = root_dir / run_dir.REPLAY_DIR / "snapshots"
+        self._discarded = root_dir / run_dir.REPLAY_DIR / "discarded"
         self._checkpoints = root_dir / run_dir.CHECKPOINTS
 
-    def prepare(self) -> None:
+    def prepare(self, discard: bool = False) -> None:
         """Makes the folders, and removes what an unfinished snapshot left behind.
+
+        Args:
+          discard: Whether to put the snapshots aside, where nobody restores them.
 
         Raises:
           ConfigurationError: Something that is not Reverb's lies in Reverb's folder.
@@ -68,6 +73,10 @@ class ReplaySnapshots:
         self.clear_working()
         for entry in self._kept.glob(".*"):
             shutil.rmtree(entry)
+        if discard and self.are_there():
+            shutil.rmtree(self._discarded, ignore_errors=True)
+            self._kept.rename(self._discarded)
+            self._kept.mkdir()
 
     def folder(self, snapshot: Snapshot) -> Path:
         """Where its files are."""
@@ -85,15 +94,22 @@ class ReplaySnapshots:
           The snapshot.
 
         Raises:
-          OSError: It cannot be read or moved.
+          OSError: It cannot be read or moved, or is none of Reverb's: its path came
+            over the network.
         """
+        if checkpoint.resolve().parent != self.working.resolve():
+            raise OSError(f"{checkpoint} is no checkpoint of this run's server")
+        if not isinstance(train_step, int) or train_step < 0:
+            raise OSError(f"{train_step!r} is no train step")
         sizes = {name: (checkpoint / name).stat().st_size for name in _FILES}
         snapshot = Snapshot(train_step, env_steps, sizes)
         record = json.dumps(dataclasses.asdict(snapshot), indent=2)
         run_dir.write_text(checkpoint / _RECORD, record)
         place = self.folder(snapshot)
-        if place.exists():
-            self._set_aside(place)
+        # Those of a later train step are of a future that the learner has left.
+        for other in self._kept.glob("[0-9]*"):
+            if int(other.name) >= train_step:
+                self._set_aside(other)
         checkpoint.rename(place)
         for old in sorted(self._kept.glob("[0-9]*"))[:-_KEPT]:
             self._set_aside(old)
@@ -106,9 +122,10 @@ class ReplaySnapshots:
 
     def clean(self) -> None:
         """Removes what unfinished checkpoints of Reverb left behind, on a full disk."""
-        for entry in self.working.iterdir():
-            if not (entry / DONE).exists():
-                shutil.rmtree(entry, ignore_errors=True)
+        with contextlib.suppress(OSError):  # The folder itself may be gone.
+            for entry in self.working.iterdir():
+                if not (entry / DONE).exists():
+                    shutil.rmtree(entry, ignore_errors=True)
 
     def newest_first(self) -> list[Snapshot]:
         """All whose files are whole; those that belong to a checkpoint come first.
@@ -156,6 +173,8 @@ class ReplaySnapshots:
     def _require_reverbs(self, entry: Path) -> None:
         """Refuses to delete, or to let Reverb delete, what is not Reverb's."""
         names = {file.name for file in entry.iterdir()} if entry.is_dir() else None
+        # The record may have been cut off while it was written.
+        names = names and {name for name in names if not name.startswith(f".{_RECORD}")}
         if names is None or not names <= {*_FILES, _RECORD}:
             raise ConfigurationError(
                 f"{self.working} holds {entry.name}, which is no checkpoint of Reverb "

@@ -35,7 +35,7 @@ def start(
       ConfigurationError: A snapshot is of other data than the tables are made for.
     """
     made = make_tables()  # First: nothing is written for settings that are wrong.
-    snapshots.prepare()
+    snapshots.prepare(discard=not restore)
     checkpointer = reverb.checkpointers.DefaultCheckpointer(str(snapshots.working))
     for snapshot in snapshots.newest_first() if restore else ():
         [replay] = [table for table in made if table.name == tables.REPLAY]
@@ -45,7 +45,10 @@ def start(
             )
             # Reverb raises RuntimeError for what it cannot read.
             server = reverb.Server(made, port=port, checkpointer=checkpointer)
-        except (replay_restore.DamagedSnapshotError, RuntimeError, OSError) as error:
+        except OSError as error:  # The disk is full: older ones do not fit either.
+            logging.error("no snapshot can be restored: %s", error)  # noqa: TRY400
+            break
+        except (replay_restore.DamagedSnapshotError, RuntimeError) as error:
             logging.error(  # noqa: TRY400
                 "the replay snapshot of train step %d cannot be restored, trying the "
                 "one before: %s",

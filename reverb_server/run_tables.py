@@ -11,6 +11,7 @@ import tensorflow as tf
 from tf_agents.experimental.distributed import reverb_variable_container
 from tf_agents.typing import types
 
+from experiment import process
 from experiment.errors import ConfigurationError
 from experiment.manifest import Manifest
 from reverb_server import tables
@@ -18,6 +19,7 @@ from reverb_server.row_writer import RowWriter
 
 _MANIFEST_TIMEOUT_S = 10.0
 _PUBLISH_TIMEOUT_S = 10.0
+_END_TIMEOUT_S = 10.0
 
 
 class Identity(NamedTuple):
@@ -101,7 +103,11 @@ def read_manifest(
             )
         time.sleep(0.05)
         info = client.server_info(timeout=5)
-    sample = next(client.sample(tables.RUN, 1))
+    sample = process.call(
+        "the run's manifest",
+        lambda: next(client.sample(tables.RUN, 1)),
+        _MANIFEST_TIMEOUT_S,
+    )
     return Manifest.from_json(sample[0].data[0].item().decode())
 
 
@@ -128,7 +134,16 @@ def announce_end(address: str, status: str, weights: types.NestedTensor) -> None
 
 
 def read_end(address: str) -> tuple[str, types.NestedTensor]:
-    """Reads why the run ended, and the weights; blocks unless it has ended."""
-    container = reverb_variable_container.ReverbVariableContainer(address, [tables.END])
-    row = container.pull(tables.END)
+    """Reads why the run ended, and the weights.
+
+    Raises:
+      TimeoutError: It has not ended, or the server is gone.
+    """
+
+    def pull() -> Any:
+        return reverb_variable_container.ReverbVariableContainer(
+            address, [tables.END]
+        ).pull(tables.END)
+
+    row = process.call("the end of the run", pull, _END_TIMEOUT_S)
     return row["status"].numpy().decode(), row["weights"]

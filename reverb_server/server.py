@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -35,6 +36,12 @@ _OWN_ROW_S = 2.0
 # Seconds without a word from anybody, after the end, until a server started by hand
 # ends too. The launcher ends its server as soon as all others are gone.
 _QUIET_S = 15.0
+
+# Seconds for which a server that is told to stop stays for a learner that stores what
+# it has learned, if it has heard of it so lately.
+_LAST_SNAPSHOT_S = 8.0
+_LEARNER_HEARD_S = 5.0
+_STAY_POLL_S = 0.1
 
 
 class RunServer:
@@ -95,6 +102,8 @@ class RunServer:
         self._stalls = StallWatch(self.address, self._items)
         self._metrics = root_dir / run_dir.METRICS
         self._end_is_kept = False
+        self._learner: tuple[float, dict[str, Any]] = (0.0, {})
+        self._problem: str | None = None
         self._publish(root_dir, restored)
 
     def _start(
@@ -124,7 +133,9 @@ class RunServer:
         env_steps = restored.env_steps if restored else known
         counted = self._inserted(self.client.server_info(timeout=10)[tables.REPLAY])
         self.manifest = dataclasses.replace(
-            self.manifest, earlier_env_steps=env_steps - counted
+            self.manifest,
+            earlier_env_steps=env_steps - counted,
+            replay_train_step=restored.train_step if restored else None,
         )
         try:
             run_dir.write_text(root_dir / run_dir.CONFIG, operative_text())
@@ -158,6 +169,26 @@ class RunServer:
                 continue
             if time.monotonic() - last_heard > _QUIET_S:
                 return
+        stays_until = time.monotonic() + _LAST_SNAPSHOT_S
+        while self._learner_is_here() and time.monotonic() < stays_until:
+            time.sleep(_STAY_POLL_S)
+            self._keep_new_rows()
+
+    def _learner_is_here(self) -> bool:
+        """Whether a learner may be about to store what it has learned."""
+        heard_at, row = self._learner
+        is_heard = time.monotonic() - heard_at < _LEARNER_HEARD_S
+        return is_heard and not row.get("has_left")
+
+    def replay_size(self) -> int:
+        """Transitions in the replay table."""
+        info = self.client.server_info(timeout=10)[tables.REPLAY]
+        return int(info.current_size) * self._items
+
+    @property
+    def newest_train_step(self) -> int:
+        """Of the learner, as far as it has told."""
+        return int(self._learner[1].get("train_step") or 0)
 
     def store_replay(self, train_step: int) -> str | None:
         """Takes a snapshot of the replay table; as `Membership.store_replay`."""
@@ -198,29 +229,35 @@ class RunServer:
         for row in rows:
             if SNAPSHOT in row:
                 self._keep_snapshot(row[SNAPSHOT])
+            elif row["role"] == "learner":
+                self._learner = (time.monotonic(), {**self._learner[1], **row})
         self._write(rows)
         return received
 
     def _keep_snapshot(self, written: dict[str, Any]) -> None:
         """Keeps what the learner let Reverb write, or cleans up if it could not."""
-        path = written["path"]
-        if path is None:
-            self._snapshots.clean()
-            return
         try:
+            if written["path"] is None:
+                self._snapshots.clean()
+                return
             info = self.client.server_info(timeout=5)[tables.REPLAY]
             env_steps = self.manifest.earlier_env_steps + self._inserted(info)
-            self._snapshots.keep(Path(path), written["train_step"], env_steps)
-        except (OSError, *NO_ANSWER) as error:
-            logging.error("a snapshot of the replay table is lost: %s", error)  # noqa: TRY400
+            path = Path(written["path"])
+            self._snapshots.keep(path, written["train_step"], env_steps)
+            self._problem = None
+        except (OSError, TypeError, KeyError, *NO_ANSWER) as error:
+            self._problem = f"a snapshot of the replay table is lost: {one_line(error)}"
+            logging.error("%s", self._problem)  # noqa: TRY400
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
         """Appends rows to the metrics; a full disk costs rows, not the run."""
         try:
-            with self._metrics.open("a") as file:
-                file.writelines(json.dumps(row) + "\n" for row in rows)
+            text = "".join(json.dumps(row) + "\n" for row in rows)
+            run_dir.append_text(self._metrics, text)
         except OSError as error:
             logging.error("%d rows of figures are lost: %s", len(rows), error)  # noqa: TRY400
+            with contextlib.suppress(OSError):  # The launcher sees that we live.
+                os.utime(self._metrics)
 
     def _own_row(self, info: dict[str, Any]) -> dict[str, Any]:
         """The replay table's figures, in transitions."""
@@ -238,6 +275,7 @@ class RunServer:
             "env_steps": env_steps,
             "env_steps_per_s": self._rates["inserts"].update(env_steps),
             "samples_per_s": self._rates["samples"].update(sampled),
+            "problem": self._problem,
         }
 
     def _inserted(self, replay: Any) -> int:

@@ -5,6 +5,7 @@ Actors need no disk: their figures travel as rows of a table.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -39,17 +40,22 @@ class TelemetrySender:
             "pid": os.getpid(),
         }
 
-    def send(self, figures: dict[str, Any]) -> None:
+    def send(self, figures: dict[str, Any]) -> bool:
         """Sends one row.
 
         Args:
           figures: Anything JSON can hold.
+
+        Returns:
+          Whether the server has it, or will have it.
         """
         with self._lock:
-            if self._is_sent or self._writer.flush(_SEND_TIMEOUT_S):
+            was_sent = self._is_sent or self._writer.flush(_SEND_TIMEOUT_S)
+            if was_sent:
                 row = json.dumps({**self._identity, "time": time.time(), **figures})
                 self._writer.write(row.encode())
                 self._is_sent = self._writer.flush(_SEND_TIMEOUT_S)
+            return was_sent
 
 
 def drain(client: reverb.Client, rows: int) -> list[dict[str, Any]]:
@@ -60,9 +66,15 @@ def drain(client: reverb.Client, rows: int) -> list[dict[str, Any]]:
       rows: How many; not more than the table holds.
 
     Returns:
-      The rows, oldest first.
+      The rows, oldest first; what is none is dropped.
     """
     if not rows:
         return []
     samples = client.sample(tables.TELEMETRY, rows, emit_timesteps=False)
-    return [json.loads(sample.data[0].item()) for sample in samples]
+    found = []
+    for sample in samples:
+        with contextlib.suppress(ValueError):  # Anybody can write anything there.
+            row = json.loads(sample.data[0].item())
+            if isinstance(row, dict) and isinstance(row.get("role"), str):
+                found.append(row)
+    return found

@@ -66,6 +66,11 @@ class WeightsPuller:
         """Of the weights last taken; -1 before the first."""
         return self._train_step
 
+    @property
+    def newest_train_step(self) -> int:
+        """Of the weights last pulled; -1 before the first."""
+        return self._pulled_step
+
     def take(self) -> bool:
         """Assigns the newest weights to the variables; False if they have them."""
         with self._condition:
