@@ -199,18 +199,23 @@ def test_the_end_is_announced_again_to_a_server_that_does_not_know_it(
         tf.debugging.assert_equal(one, other)
 
 
-def test_who_did_not_end_the_run_goes_on_without_an_end(
+def test_an_end_that_was_heard_of_is_not_replaced_by_another(
     port: Port, join: Join, tmp_path: Path, cartpole: Built
 ) -> None:
-    """It hears the end that was announced by another one, and tells it to nobody."""
+    """The eval job ends a run that it takes for ended: that decides on the result.
+
+    Whoever has ended it may be gone, and the server that comes back knows nothing.
+    """
     first = port.serve(manifest(tmp_path))
     role = join()
     weights = tables.weights_of(*cartpole)
-    run_tables.announce_end(first.address, run_status.MAX_TRAIN_STEPS, weights)
+    final = tf.nest.map_structure(lambda variable: variable + 7, weights)
+    run_tables.announce_end(first.address, run_status.MAX_TRAIN_STEPS, final)
     wait_until(role.run_has_ended)
-    role.on_return(lambda: seen.append(1))
-    seen: list[int] = []
     server = port.serve(next_server(first.manifest))
-    wait_until(lambda: seen)
-    assert server.client.server_info(5)[tables.END].current_size == 0
-    assert not role.is_running()
+    status, found = role.end(run_status.TARGET_REACHED, weights)
+    assert status == run_status.MAX_TRAIN_STEPS
+    for one, other in zip(tf.nest.flatten(found), tf.nest.flatten(final)):
+        tf.debugging.assert_equal(one, other)
+    wait_until(lambda: server.client.server_info(5)[tables.END].current_size)
+    assert run_tables.read_end(server.address)[0] == run_status.MAX_TRAIN_STEPS
