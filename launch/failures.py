@@ -44,6 +44,8 @@ class Failures:
                 f"{failure.name} {failure.cause} after {failure.lived_s:.0f} s; "
                 f"starting it again in {failure.restart_in_s:.0f} s. Log: {failure.log}"
             )
+            if "\n" not in failure.last_words:  # It said what was fatal.
+                self._say(f"{failure.name}: {failure.last_words}")
 
     @property
     def fatal(self) -> Failure | None:

@@ -28,15 +28,12 @@ class Restarts:
         self._in_a_row = 0
         self._times: list[float] = []
 
-    def delay_s(
-        self, exit_code: int, lived_s: float, has_worked: bool, now: float
-    ) -> float | None:
+    def delay_s(self, exit_code: int, worked_s: float, now: float) -> float | None:
         """What to do about an end.
 
         Args:
           exit_code: Not 0.
-          lived_s: Seconds from its start to its end.
-          has_worked: Whether it had got to what it is there for.
+          worked_s: Seconds that it lived, if it got to what it is there for; else 0.
           now: Seconds, of a clock that does not go back.
 
         Returns:
@@ -44,7 +41,7 @@ class Restarts:
         """
         if exit_code == EXIT_CONFIGURATION:
             return None
-        if has_worked and lived_s >= _GOOD_LIFE_S:
+        if worked_s >= _GOOD_LIFE_S:
             self._in_a_row = 0
             if exit_code == EXIT_RESTART:
                 return 0.0

@@ -58,7 +58,6 @@ class Worker:
         self._folders = (logs_dir, temporary)
         self._restarts = Restarts(max_restarts)
         self.child: Child | None = None
-        self._has_worked = False
         self._start_at: float | None = time.monotonic()
 
     @property
@@ -77,12 +76,11 @@ class Worker:
           The failure, once, if it has failed since the last look.
         """
         now = time.monotonic()
-        self._has_worked |= has_worked
         if self._start_at is not None:
             if now >= self._start_at:
                 logs_dir, temporary = self._folders
-                # One that never got to work has not begun what it was started for.
-                self.child = Child(self.role, logs_dir, temporary, self._has_worked)
+                is_restart = self.child is not None
+                self.child = Child(self.role, logs_dir, temporary, is_restart)
                 self._start_at = None
             return None
         child = self.child
@@ -90,7 +88,8 @@ class Worker:
             return None
         child.is_buried = True
         lived_s = now - child.started_at
-        delay_s = self._restarts.delay_s(child.exit_code, lived_s, has_worked, now)
+        worked_s = lived_s if has_worked else 0.0
+        delay_s = self._restarts.delay_s(child.exit_code, worked_s, now)
         if not may_restart:
             delay_s = None
         self._start_at = None if delay_s is None else now + delay_s

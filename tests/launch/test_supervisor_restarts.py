@@ -205,6 +205,7 @@ def test_a_process_that_never_was_heard_of_is_given_more_time(
         },
         _SILENCE_S=1.0,
         _START_S=4.0,
+        _START_OF_EACH_S=0.0,
         **_QUICK,
     )
     outcome, said = run.outcome()

@@ -52,7 +52,7 @@ def fail(worker: Worker, may_restart: bool = True) -> Failure:
     found: list[Failure] = []
 
     def failed() -> bool:
-        failure = worker.look(may_restart)
+        failure = worker.look(may_restart, has_worked=True)
         found.extend([failure] if failure else [])
         return bool(found)
 
@@ -71,10 +71,10 @@ def test_it_is_started_by_the_first_look(make: Make) -> None:
     worker = make("print('done')")
     assert worker.child is None
     assert not worker.has_finished
-    assert worker.look(may_restart=True) is None
+    assert worker.look(may_restart=True, has_worked=True) is None
     wait_until(lambda: worker.has_finished)
     first = pid(worker)
-    assert worker.look(may_restart=True) is None
+    assert worker.look(may_restart=True, has_worked=True) is None
     assert pid(worker) == first
 
 
@@ -82,7 +82,7 @@ def test_one_that_was_killed_is_started_again_later(make: Make, tmp_path: Path) 
     """Not before the wait is over; with the further flags, and the same log."""
     worker = make("import sys; print(sys.argv[1:], flush=True)\n" + SLEEP)
     log = tmp_path / "logs" / "actor-0.log"
-    worker.look(may_restart=True)
+    worker.look(may_restart=True, has_worked=True)
     first = pid(worker)
     wait_until(lambda: log.exists() and "up" in log.read_text())
     assert worker.child is not None
@@ -96,7 +96,7 @@ def test_one_that_was_killed_is_started_again_later(make: Make, tmp_path: Path) 
     assert failure.last_words == "\n[]\nup"
 
     def is_started() -> bool:
-        assert worker.look(may_restart=True) is None
+        assert worker.look(may_restart=True, has_worked=True) is None
         return pid(worker) != first
 
     wait_until(is_started)
@@ -113,7 +113,9 @@ def test_a_failure_is_told_once(make: Make) -> None:
     assert failure.cause == "failed with exit code 2"
     assert failure.restart_in_s is None
     first = pid(worker)
-    assert [worker.look(may_restart=True) for _ in range(20)] == [None] * 20
+    assert [worker.look(may_restart=True, has_worked=True) for _ in range(20)] == [
+        None
+    ] * 20
     assert (pid(worker), worker.has_finished) == (first, False)
 
 
@@ -121,7 +123,7 @@ def test_one_that_is_not_wanted_any_longer_stays_dead(make: Make) -> None:
     """The run has ended: an actor that fails then is missed by nobody."""
     worker = make("raise SystemExit(1)")
     assert fail(worker, may_restart=False).restart_in_s is None
-    assert worker.look(may_restart=False) is None
+    assert worker.look(may_restart=False, has_worked=True) is None
 
 
 def test_one_that_asks_for_it_is_started_at_once(make: Make) -> None:
@@ -129,7 +131,7 @@ def test_one_that_asks_for_it_is_started_at_once(make: Make) -> None:
     worker = make("raise SystemExit(75)")
     assert fail(worker).restart_in_s == 0.0
     first = pid(worker)
-    worker.look(may_restart=True)
+    worker.look(may_restart=True, has_worked=True)
     assert pid(worker) != first
 
 

@@ -183,11 +183,35 @@ def test_what_is_stored_after_a_restore_is_kept(tmp_path: Path) -> None:
             after.insert([100 + start])
             path = Path(after.client.checkpoint())
             assert (path / "DONE").exists()
-            after.snapshots.keep(path, 10 + start, 0)
+            after.snapshots.keep(path, 10 + 2 * start, 0)
             after.insert([200 + start])
-            after.store(train_step=20 + start)
+            after.store(train_step=11 + 2 * start)
     newest = ReplaySnapshots(tmp_path).newest_first()
-    assert [snapshot.train_step for snapshot in newest] == [22, 21]
+    assert [snapshot.train_step for snapshot in newest] == [15, 14]
+
+
+def test_what_is_stored_of_an_earlier_train_step_replaces_the_later(
+    tmp_path: Path,
+) -> None:
+    """The learner went back: what it has left is not to be restored any more."""
+    with replay_server(tmp_path) as server:
+        for train_step in (40, 50, 10):
+            server.insert(range(2))
+            server.store(train_step)
+        newest = server.snapshots.newest_first()
+    assert [snapshot.train_step for snapshot in newest] == [10]
+
+
+@pytest.mark.parametrize("path", ["/tmp", "../snapshots", "x/y"])
+@pytest.mark.parametrize("train_step", [-1, "1", None, 7])
+def test_only_what_reverb_has_written_there_is_taken(
+    path: str, train_step: object, tmp_path: Path
+) -> None:
+    """Its path comes over the network."""
+    with replay_server(tmp_path) as server:
+        place = server.snapshots.working / path
+        with pytest.raises(OSError, match=r"no checkpoint of this|no train step"):
+            server.snapshots.keep(place, train_step, 0)  # type: ignore[arg-type]
 
 
 def test_a_snapshot_is_not_changed_by_being_restored(tmp_path: Path) -> None:
