@@ -24,6 +24,19 @@ ENDLESS = (
     "--gin_bindings=Train.checkpoint_interval_s = 3",
 )
 
+# A module of the user: it works in all processes but the learner's.
+BROKEN = """
+import sys
+import gin
+from experiment.networks import q_network
+
+@gin.configurable
+def network(*specs):
+    if sys.argv[0].endswith("learner/__main__.py"):
+        raise RuntimeError("no network today")
+    return q_network(*specs)
+"""
+
 # Under load everything takes longer.
 TIMEOUT_S = 90.0
 
@@ -99,6 +112,11 @@ class Running:
         """Train steps of the replay snapshots that are kept."""
         kept = (self.folder / run_dir.REPLAY_DIR / "snapshots").glob("[0-9]*")
         return sorted(int(path.name) for path in kept)
+
+    def checkpoints(self) -> list[int]:
+        """Train steps of the learner's checkpoints that are whole."""
+        whole = (self.folder / run_dir.CHECKPOINTS).glob("ckpt-*.index")
+        return sorted(int(path.stem.removeprefix("ckpt-")) for path in whole)
 
     def logged(self, name: str, text: str) -> bool:
         """Whether a process has said something in its log."""
