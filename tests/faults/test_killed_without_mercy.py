@@ -22,10 +22,14 @@ Role = Callable[..., Command]
 def test_a_learner_killed_while_it_saves_goes_on_from_the_last_whole_checkpoint(
     role: Role, tmp_path: Path
 ) -> None:
-    """Five times; it saves all the time, and what is half written is removed."""
+    """Five times, in turn while the replay table is written and the weights are."""
     run = ByHand(role, tmp_path, "--gin_bindings=Train.checkpoint_interval_s = 0.01")
     run.join("actor")
     folder = run.running.folder / run_dir.CHECKPOINTS
+    written = [
+        lambda: list(folder.glob("ckpt-*_temp*")),
+        lambda: list((run.running.folder / run_dir.REPLAY_DIR / "reverb").iterdir()),
+    ]
     stored = 0
     for number in range(6):
         half_written = list(folder.glob("ckpt-*_temp*"))
@@ -34,7 +38,8 @@ def test_a_learner_killed_while_it_saves_goes_on_from_the_last_whole_checkpoint(
             said = f"the newest checkpoint is of train step {stored}"
             run.running.wait(lambda: said in learner.output, 60)  # noqa: B023
             assert not any(path.exists() for path in half_written)
-        run.running.wait(lambda: max(run.running.checkpoints(), default=0) > stored)  # noqa: B023
+        run.running.wait(lambda: run.running.checkpoints()[-1:] > [stored])  # noqa: B023
+        run.running.wait(written[number % 2])
         learner.send(signal.SIGKILL)
         learner.wait(5)
         assert "damaged" not in learner.output
