@@ -24,11 +24,7 @@ def test_a_killed_actor_is_replaced_while_training_goes_on(well: Running) -> Non
     before = well.kill("actor", task=1)
     well.wait(lambda: "actor-1 was ended by SIGKILL" in well.command.output, 10)
     well.wait_until_well()
-    well.wait(lambda: well.process("actor", task=1).pid != before)
-    after = well.process("actor", task=1).pid
-    well.wait(
-        lambda: any(row.get("env_steps") for row in well.rows("actor", pid=after))
-    )
+    well.wait_until_replaced("actor", 1, before)
 
 
 def test_a_killed_learner_goes_on_from_its_checkpoint(well: Running) -> None:
