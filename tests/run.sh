@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Everything that has to hold: format, lint, types, import directions, tests.
 # With arguments only pytest runs, and gets them: tests/run.sh tests/actor -k name
+# What can go wrong in whole runs, the slow tests too: tests/run.sh --faults
 set -euo pipefail
 
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
@@ -12,6 +13,10 @@ step() {
   "$@"
 }
 
+if [[ ${1:-} == --faults ]]; then
+  shift
+  exec python -m pytest tests/faults tests/bad_input -m "slow or not slow" "$@"
+fi
 if (($#)); then
   exec python -m pytest "$@"
 fi

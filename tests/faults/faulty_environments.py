@@ -1,4 +1,4 @@
-"""CartPoles that crash, stall or give numbers that are none, now and then.
+"""CartPoles that crash, stall, leak or give numbers that are none, now and then.
 
 A user's module: with this folder as the current one, a preset imports it by
 `import faulty_environments` and binds e.g. `Experiment.environment =
@@ -7,7 +7,9 @@ A user's module: with this folder as the current one, a preset imports it by
 
 from __future__ import annotations
 
+import sys
 import time
+from pathlib import Path
 from typing import Any, Callable
 
 import gin
@@ -91,6 +93,31 @@ class Poisonous(Faulty):
         return observation, reward, ended, info
 
 
+class OnDemand(gym.Wrapper):
+    """Stalls or leaks in actor 1, while a file of that name is in the folder.
+
+    The eval job has no limits, so it is spared.
+    """
+
+    def __init__(self, mb_per_reset: float) -> None:
+        super().__init__(CartPoleEnv())
+        self._floats = int(mb_per_reset * 2**20 / 8)
+        self._kept: list[np.ndarray] = []
+        self._is_victim = "--task=1" in sys.argv
+
+    def step(self, action: Any) -> Any:
+        """Stalls for as long as `stall` is there."""
+        while self._is_victim and Path("stall").exists():
+            time.sleep(0.1)
+        return self.env.step(action)
+
+    def reset(self, **kwargs: Any) -> Any:
+        """Keeps memory for good."""
+        if self._is_victim and Path("leak").exists():
+            self._kept.append(np.ones(self._floats))
+        return self.env.reset(**kwargs)
+
+
 @gin.configurable
 def crashing_cartpole(
     p_step: float = 0.0005, p_reset: float = 0.005, quick: bool = True
@@ -119,6 +146,12 @@ def poisonous_cartpole(
       quick: As in `_environment`.
     """
     return _environment(lambda: Poisonous(p_step, what), quick)
+
+
+@gin.configurable
+def on_demand_cartpole(mb_per_reset: float = 2.0) -> py_environment.PyEnvironment:
+    """A CartPole that does in actor 1 what a file in the current folder says."""
+    return _environment(lambda: OnDemand(mb_per_reset), quick=True)
 
 
 def _environment(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import time
@@ -23,6 +24,19 @@ ENDLESS = (
     "--gin_bindings=Collect.initial_collect_steps = 200",
     "--gin_bindings=Train.checkpoint_interval_s = 3",
 )
+
+# A module of the user: it works in all processes but the learner's.
+BROKEN = """
+import sys
+import gin
+from experiment.networks import q_network
+
+@gin.configurable
+def network(*specs):
+    if sys.argv[0].endswith("learner/__main__.py"):
+        raise RuntimeError("no network today")
+    return q_network(*specs)
+"""
 
 # Under load everything takes longer.
 TIMEOUT_S = 90.0
@@ -59,13 +73,31 @@ class Running:
 
     def process(self, role: str, task: int | None = None) -> psutil.Process:
         """The one process of a role that is alive."""
-        words = {role} if task is None else {role, f"--task={task}"}
-        [found] = [
-            process
-            for process in self.command.processes()
-            if words <= set(process.cmdline())
-        ]
+        [found] = self._alive(role, task)
         return found
+
+    def _alive(self, role: str, task: int | None) -> list[psutil.Process]:
+        """None for a moment, while one takes the place of another."""
+        words = {role} if task is None else {role, f"--task={task}"}
+        found = []
+        for process in self.command.processes():
+            with contextlib.suppress(psutil.Error):  # It has just ended.
+                if words <= set(process.cmdline()):
+                    found.append(process)
+        return found
+
+    def wait_until_replaced(self, role: str, task: int, before: int) -> int:
+        """Waits for another process than `before`, and its steps; returns its pid."""
+
+        def is_replaced() -> bool:
+            pids = {process.pid for process in self._alive(role, task)}
+            return bool(pids - {before}) and any(
+                row.get("env_steps") and row["pid"] in pids - {before}
+                for row in self.rows(role, task=task)
+            )
+
+        self.wait(is_replaced)
+        return self.process(role, task).pid
 
     def wait(
         self, condition: Callable[[], object], timeout_s: float = TIMEOUT_S
@@ -99,6 +131,11 @@ class Running:
         """Train steps of the replay snapshots that are kept."""
         kept = (self.folder / run_dir.REPLAY_DIR / "snapshots").glob("[0-9]*")
         return sorted(int(path.name) for path in kept)
+
+    def checkpoints(self) -> list[int]:
+        """Train steps of the learner's checkpoints that are whole."""
+        whole = (self.folder / run_dir.CHECKPOINTS).glob("ckpt-*.index")
+        return sorted(int(path.stem.removeprefix("ckpt-")) for path in whole)
 
     def logged(self, name: str, text: str) -> bool:
         """Whether a process has said something in its log."""

@@ -11,6 +11,7 @@ from typing import Any, Callable
 import pytest
 
 from tests.faults.conftest import Run
+from tests.faults.running import BROKEN
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -56,7 +57,7 @@ def test_a_learner_that_cannot_start_ends_the_run(
     launch: Callable[..., Any], tmp_path: Path
 ) -> None:
     """Nobody waits for it for a day; its error is shown last."""
-    (tmp_path / "broken.py").write_text(_BROKEN)
+    (tmp_path / "broken.py").write_text(BROKEN)
     (tmp_path / "broken.gin").write_text(
         "import broken\ndqn_agent.network = @broken.network\n"
         "gym_environment.name = 'CartPole-v1'"
@@ -67,20 +68,6 @@ def test_a_learner_that_cannot_start_ends_the_run(
     command.assert_nothing_is_left(timeout_s=1)
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["status"] == "failed"
-
-
-# Of the user: it works in all processes but the learner's.
-_BROKEN = """
-import sys
-import gin
-from experiment.networks import q_network
-
-@gin.configurable
-def network(*specs):
-    if sys.argv[0].endswith("learner/__main__.py"):
-        raise RuntimeError("no network today")
-    return q_network(*specs)
-"""
 
 
 def test_weights_that_are_no_numbers_end_the_run(run: Run) -> None:

@@ -5,8 +5,6 @@ The order of these tests is random, as everywhere.
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from tests.faults.running import Running
@@ -26,13 +24,7 @@ def test_a_killed_actor_is_replaced_while_training_goes_on(well: Running) -> Non
     before = well.kill("actor", task=1)
     well.wait(lambda: "actor-1 was ended by SIGKILL" in well.command.output, 10)
     well.wait_until_well()
-    well.wait(lambda: well.process("actor", task=1).pid != before)
-    faults = (well.folder / "faults.jsonl").read_text().splitlines()
-    assert any(json.loads(fault)["role"] == "actor-1" for fault in faults)
-    after = well.process("actor", task=1).pid
-    well.wait(
-        lambda: any(row.get("env_steps") for row in well.rows("actor", pid=after))
-    )
+    well.wait_until_replaced("actor", 1, before)
 
 
 def test_a_killed_learner_goes_on_from_its_checkpoint(well: Running) -> None:

@@ -80,8 +80,18 @@ def test_the_newest_is_by_its_number(tmp_path: Path) -> None:
     assert Path(newest).name == "ckpt-1000"
 
 
-@pytest.mark.parametrize("damage", [cut, flip, remove])
-@pytest.mark.parametrize("part", [DATA, INDEX])
+def test_one_without_an_index_was_never_finished(tmp_path: Path) -> None:
+    """The index is written last: it is removed, and nothing was lost."""
+    store(tmp_path, 10, 20)
+    (folder_of(tmp_path) / f"ckpt-20.{INDEX}").unlink()
+    assert checkpoints.prepare(tmp_path, RUN) == 10
+    assert not [name for name in names(tmp_path) if "20" in name]
+
+
+@pytest.mark.parametrize(
+    ("damage", "part"),
+    [(cut, DATA), (cut, INDEX), (flip, DATA), (flip, INDEX), (remove, DATA)],
+)
 def test_a_damaged_one_gives_way_and_is_kept(
     part: str,
     damage: Callable[[Path], None],

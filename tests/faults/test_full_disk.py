@@ -1,0 +1,117 @@
+"""A disk that is full costs what cannot be written, not the run (F22)."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Callable
+
+import psutil
+import pytest
+
+from tests.faults.running import ENDLESS, Running
+from tests.system.commands import CHECKOUT, Command
+
+# A file system of its own for the folder of the run; only these processes see it.
+_SCRIPT = """
+mkdir run
+mount -t tmpfs -o size=2m tmpfs run || exit 3
+"$@" {flags}
+mount -o remount,size=200m run || exit 3
+"$@" --resume
+"""
+
+
+def _may_mount() -> bool:
+    command = ["unshare", "-m", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]
+    try:
+        return not subprocess.run(command, capture_output=True, check=False).returncode
+    except OSError:
+        return False
+
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not _may_mount(), reason="unshare -m is not permitted"),
+]
+
+
+def _last_step(running: Running) -> int:
+    """The train step that the console shows."""
+    found = re.findall(r"train step ([\d,]+) \(", running.command.output)
+    return int(found[-1].replace(",", "")) if found else 0
+
+
+@pytest.fixture
+def running(start: Callable[..., Command], tmp_path: Path) -> Running:
+    """A run on a small disk; when it is ended, it is resumed on a large one."""
+    flags = " ".join(f"'{flag}'" for flag in ENDLESS)
+    command = start(
+        "unshare",
+        "-m",
+        "sh",
+        "-c",
+        _SCRIPT.format(flags=flags),
+        "sh",
+        sys.executable,
+        str(CHECKOUT / "launch" / "run_module.py"),
+        "launch",
+        "--root_dir=run",
+    )
+    shell = command.processes()[0].pid
+    seen_by_it = Path(f"/proc/{shell}/root", *tmp_path.parts[1:], "run")
+    return Running(command, seen_by_it)
+
+
+def test_a_full_disk_costs_the_snapshots_only(running: Running) -> None:
+    """The last that could be written is gone on from once there is space."""
+    command = running.command
+    running.wait(lambda: "problem: learner: train step" in command.output, 150)
+    assert "could not be stored, training goes on: " in command.output
+    step = _last_step(running)
+    running.wait(lambda: _last_step(running) > step)
+    stored = running.checkpoints()
+    assert stored
+    _launcher(running).send_signal(signal.SIGINT)
+    running.wait(lambda: "going on: " in command.output, 60)
+    running.wait_until_well()
+    assert running.logged("learner", "the newest checkpoint is of train step")
+    rows = running.rows("learner")
+    assert max(row.get("train_step", 0) for row in rows) > stored[-1]
+    running.wait(lambda: running.snapshots()[-1] > stored[-1])
+    assert "starting it again" not in command.output
+
+
+def test_nobody_is_taken_for_hung_while_figures_cannot_be_written(
+    running: Running,
+) -> None:
+    """They reach the launcher through a file, on a disk without a byte left."""
+    running.wait_until_well()
+    pids = {process.pid for process in running.command.processes()}
+    filler = running.folder / "filler"
+    until = time.monotonic() + 80  # Longer than any silence that is put up with.
+
+    def still_full() -> bool:
+        with contextlib.suppress(OSError), filler.open("ab", buffering=0) as file:
+            while file.write(bytes(512)):
+                pass
+        return time.monotonic() < until
+
+    running.wait(lambda: not still_full())
+    filler.unlink()
+    assert "has been silent" not in running.command.output
+    running.wait_until_well()
+    assert pids == {process.pid for process in running.command.processes()}
+
+
+def _launcher(running: Running) -> psutil.Process:
+    processes = running.command.processes()
+    [shell] = [each for each in processes if each.name() == "sh"]
+    [launcher] = [each for each in processes if each.ppid() == shell.pid]
+    return launcher

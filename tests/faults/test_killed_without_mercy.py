@@ -1,0 +1,116 @@
+"""Killed at the worst moment, and all at once (F4, F5)."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from experiment import run_dir
+from tests.faults.by_hand import ByHand
+from tests.faults.conftest import Run
+from tests.faults.running import ENDLESS, Running
+from tests.system.commands import Command
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+Role = Callable[..., Command]
+
+
+def test_a_learner_killed_while_it_saves_goes_on_from_the_last_whole_checkpoint(
+    role: Role, tmp_path: Path
+) -> None:
+    """Five times, in turn while the replay table is written and the weights are."""
+    run = ByHand(role, tmp_path, "--gin_bindings=Train.checkpoint_interval_s = 0.01")
+    run.join("actor")
+    folder = run.running.folder / run_dir.CHECKPOINTS
+    written = [
+        lambda: list(folder.glob("ckpt-*_temp*")),
+        lambda: list((run.running.folder / run_dir.REPLAY_DIR / "reverb").iterdir()),
+    ]
+    stored = 0
+    for number in range(6):
+        half_written = list(folder.glob("ckpt-*_temp*"))
+        learner = run.join("learner")
+        if number:
+            said = f"the newest checkpoint is of train step {stored}"
+            run.running.wait(lambda: said in learner.output, 60)  # noqa: B023
+            assert not any(path.exists() for path in half_written)
+        run.running.wait(lambda: run.running.checkpoints()[-1:] > [stored])  # noqa: B023
+        run.running.wait(written[number % 2])
+        learner.send(signal.SIGKILL)
+        learner.wait(5)
+        assert "damaged" not in learner.output
+        stored = run.running.checkpoints()[-1]
+
+
+def test_a_server_killed_before_any_snapshot_comes_back_empty(run: Run) -> None:
+    """Everybody says so, fills it again, and counts on."""
+    running = run("--gin_bindings=Train.checkpoint_interval_s = 1000")
+    running.wait_until_well()
+    before = running.kill("reverb_server")
+    env_steps = running.rows("reverb_server", pid=before)[-1]["env_steps"]
+    for name in ("learner", "actor-0", "actor-1"):
+        running.wait(lambda: running.logged(name, "the replay table is empty"), 60)  # noqa: B023
+    running.wait_until_well()
+    after = running.process("reverb_server").pid
+    rows = running.rows("reverb_server", pid=after)
+    assert min(row["env_steps"] for row in rows) >= env_steps
+    assert rows[0]["replay_size"] < env_steps
+
+
+def test_a_run_of_which_all_was_killed_goes_on(
+    run: Run, launch: Callable[..., Command]
+) -> None:
+    """From one snapshot interval before, with a policy that is as good."""
+    running = run("--gin_bindings=q_network.layers = (128, 128)")
+    running.wait(lambda: _last_return(running) > 80)
+    running.wait(running.snapshots)
+    killed = running.command.processes()
+    for process in killed:
+        process.send_signal(signal.SIGKILL)
+    assert running.command.wait(5) == -signal.SIGKILL
+    running.command.assert_nothing_is_left(timeout_s=5)
+    lost_s = 3 + 3  # The interval, and what it takes to write and to tell.
+    train_step = _before_the_end(running, "learner", "train_step", lost_s)
+    size = _before_the_end(running, "reverb_server", "replay_size", lost_s)
+    assert train_step > 0
+    pids = {process.pid for process in killed}
+
+    resumed = Running(
+        launch("--root_dir=run", "--resume", *_FLAGS_OF_THE_LAUNCHER), running.folder
+    )
+    resumed.wait(lambda: _of_others(resumed, "eval_job", "average_return", pids))
+    assert _of_others(resumed, "learner", "train_step", pids)[0] >= train_step
+    assert _of_others(resumed, "reverb_server", "replay_size", pids)[0] >= size
+    assert _of_others(resumed, "eval_job", "average_return", pids)[0] > 50
+    resumed.wait_until_well()
+
+
+_FLAGS_OF_THE_LAUNCHER = [
+    flag for flag in ENDLESS if not flag.startswith("--gin_bindings")
+]
+
+
+def _last_return(running: Running) -> float:
+    """The newest average return of the eval job; an untrained policy has some 20."""
+    rows = running.rows("eval_job")
+    return float(rows[-1].get("average_return") or 0) if rows else 0.0
+
+
+def _before_the_end(running: Running, role: str, figure: str, seconds: float) -> int:
+    """A figure so many seconds before the last row."""
+    rows = [row for row in running.rows(role) if figure in row]
+    until = rows[-1]["time"] - seconds
+    return max((row[figure] for row in rows if row["time"] <= until), default=0)
+
+
+def _of_others(running: Running, role: str, figure: str, pids: set[int]) -> list[Any]:
+    """A figure as processes that are none of these have sent it."""
+    return [
+        row[figure]
+        for row in running.rows(role)
+        if row["pid"] not in pids and row.get(figure) is not None
+    ]
