@@ -40,12 +40,13 @@ class Failures:
         except OSError as error:  # The disk is full: the run goes on.
             logging.error("%s: %s", self._path, error)  # noqa: TRY400
         if failure.restart_in_s is not None:
+            # One line is what it said was fatal; more are the end of its log.
+            words = failure.last_words
+            why = "" if "\n" in words else f" ({words.rstrip('.')})"
             self._say(
-                f"{failure.name} {failure.cause} after {failure.lived_s:.0f} s; "
+                f"{failure.name} {failure.cause} after {failure.lived_s:.0f} s{why}; "
                 f"starting it again in {failure.restart_in_s:.0f} s. Log: {failure.log}"
             )
-            if "\n" not in failure.last_words:  # It said what was fatal.
-                self._say(f"{failure.name}: {failure.last_words}")
 
     @property
     def fatal(self) -> Failure | None:

@@ -87,11 +87,12 @@ def read() -> Options:
     if not _RESUME.value:  # A resumed run has most of its text already.
         path = presets.find_preset(gin_file or presets.DEFAULT_PRESET)
         gin_text.check_settings(gin_text.text_of(path, bindings))
+    root_dir = _root_dir()
     return Options(
-        num_actors=1 if _IN_PROCESS.value else _NUM_ACTORS.value,
+        num_actors=_num_actors(root_dir),
         gin_file=gin_file,
         gin_bindings=bindings,
-        root_dir=_root_dir(),
+        root_dir=root_dir,
         seed=_SEED.value,
         port=_PORT.value,
         in_process=_IN_PROCESS.value,
@@ -99,6 +100,15 @@ def read() -> Options:
         discard_replay=_DISCARD_REPLAY.value,
         max_restarts=_MAX_RESTARTS.value,
     )
+
+
+def _num_actors(root_dir: Path) -> int:
+    """As asked for; a resumed run keeps its own if nothing was."""
+    if _IN_PROCESS.value:
+        return 1
+    if _RESUME.value and not flags.FLAGS["num_actors"].present:
+        return run_dir.read_manifest(root_dir).num_actors
+    return int(_NUM_ACTORS.value)
 
 
 def _root_dir() -> Path:

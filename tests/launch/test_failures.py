@@ -37,9 +37,11 @@ def test_a_failure_that_is_mended_is_told(failures: Failures, said: list[str]) -
     failures.note(failure("actor-1", 137))
     failures.note(failure("learner", 3, restart_in_s=0.0))
     assert said == [
-        "actor-1 was ended by SIGKILL after 7 s; starting it again in 2 s. "
+        "actor-1 was ended by SIGKILL after 7 s (actor-1 says why); "
+        "starting it again in 2 s. "
         "Log: /run/logs/actor-1.log",
-        "learner failed with exit code 3 after 7 s; starting it again in 0 s. "
+        "learner failed with exit code 3 after 7 s (learner says why); "
+        "starting it again in 0 s. "
         "Log: /run/logs/learner.log",
     ]
     assert failures.fatal is None
