@@ -27,14 +27,9 @@ import psutil
 from absl import flags
 
 from benchmarks.report import Report, define_json
+from experiment import errors, process, run_dir, run_status
 from experiment import flags as shared_flags
-from experiment import process, run_dir, run_status
-from experiment.errors import (
-    EXIT_CONFIGURATION,
-    EXIT_FINISHED,
-    FATAL_MARK,
-    ConfigurationError,
-)
+from experiment.errors import EXIT_CONFIGURATION, EXIT_FINISHED, ConfigurationError
 
 OURS, SB3 = "antiphon", "sb3"
 
@@ -178,7 +173,7 @@ def measure_ours(
         ending = runner.run([local, *own, *options], deadline_s)
         if ending.exit_code == EXIT_CONFIGURATION:
             why = ending.output[-1]
-            raise ConfigurationError(why.replace(FATAL_MARK, "", 1))
+            raise ConfigurationError(why.replace(errors.FATAL_MARK, "", 1))
         path = Path(folder, "run", run_dir.RESULT)
         result = json.loads(path.read_text()) if path.exists() else {}
     status = result.get("status", "no result")

@@ -16,6 +16,7 @@ from tf_agents.environments import py_environment
 from actor.collector import Collector
 from eval_job.judge import Judge
 from experiment import devices, environments, run_start, run_status, seeding
+from experiment.definition import Experiment
 from experiment.interval import Interval
 from experiment.process import StopSignal
 from launch.options import Options
@@ -43,28 +44,15 @@ class InProcessRun:
           options: What the run is started with.
           is_running: Ends a wait for the rate limiter.
         """
-        experiment, run = run_start.start_run(
-            options.root_dir,
-            gin_file=options.gin_file,
-            gin_bindings=options.gin_bindings,
-            seed=options.seed,
-            num_actors=options.num_actors,
-            resume=options.resume,
-        )
-        # Updates are taken one at a time, so no more is sampled ahead.
-        train = dataclasses.replace(experiment.train, steps_per_call=1)
-        self._experiment = dataclasses.replace(experiment, train=train)
-        self._holder, port = port_lib.reserve(options.port)
-        self.server = RunServer(
-            self._experiment, run, port, restore=not options.discard_replay
-        )
+        self._experiment, self.server = self._serve(options)
+        run = self.server.manifest
         seed = seeding.seed_role(run.seed, "in_process")
         environment = environments.batched(
             self._experiment.environment,
             self._experiment.collect.envs_per_actor,
             seed.spawn(1)[0],
         )
-        checkpoints.prepare(options.root_dir, self.server.manifest)
+        checkpoints.prepare(options.root_dir, run)
         agent, train_step = self._experiment.make_agent(environment)
         self.trainer = learner_builder.build_trainer(
             self._experiment,
@@ -75,13 +63,14 @@ class InProcessRun:
             self.server.store_replay,
         )
         self.collector = self._collector(environment, agent, is_running)
+        env_steps_before = self.server.env_steps()
         self.judge = Judge(
             self._experiment.environment,
             agent,
             self._experiment.evaluation,
             run,
             options.root_dir,
-            env_steps=lambda: self.collector.env_steps,
+            env_steps=lambda: env_steps_before + self.collector.env_steps,
             seed=seed.spawn(1)[0],
         )
         self.checkpoint_interval_s = self._experiment.train.checkpoint_interval_s
@@ -89,6 +78,23 @@ class InProcessRun:
         self.last_return = float("nan")
         self._updates_due = 0.0
         self._restored = self.server.replay_size()
+
+    def _serve(self, options: Options) -> tuple[Experiment, RunServer]:
+        """What is learned, and a server of it."""
+        experiment, run = run_start.start_run(
+            options.root_dir,
+            gin_file=options.gin_file,
+            gin_bindings=options.gin_bindings,
+            seed=options.seed,
+            num_actors=options.num_actors,
+            resume=options.resume,
+        )
+        # Updates are taken one at a time, so no more is sampled ahead.
+        train = dataclasses.replace(experiment.train, steps_per_call=1)
+        experiment = dataclasses.replace(experiment, train=train)
+        self._holder, port = port_lib.reserve(options.port)
+        restore = not options.discard_replay
+        return experiment, RunServer(experiment, run, port, restore)
 
     def _collector(
         self,

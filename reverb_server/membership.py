@@ -180,7 +180,7 @@ class Membership:
 
     def _note_silence(self, silent_s: float, is_noted: bool) -> bool:
         """Logs a silence once; returns whether it has. Ends the process if too long."""
-        if silent_s > SERVER_TIMEOUT_S:
+        if silent_s > SERVER_TIMEOUT_S and not self._leaving.is_set():
             process.fail(
                 f"the Reverb server at {self.address} has not answered for "
                 f"{silent_s:.0f} s; see its log, and start the run again with --resume."
@@ -196,7 +196,7 @@ class Membership:
     def _look(self, info: dict[str, Any]) -> None:
         """Takes notice of what the server holds."""
         found = run_tables.Identity.read(info)
-        if found != self._identity:
+        if found != self._identity and not self._leaving.is_set():
             self._meet_again(found, info)
         self._inserted_items = _inserted(info)
         if info[tables.END].current_size:

@@ -141,9 +141,13 @@ def read_end(address: str) -> tuple[str, types.NestedTensor]:
     """
 
     def pull() -> Any:
-        return reverb_variable_container.ReverbVariableContainer(
+        container = reverb_variable_container.ReverbVariableContainer(
             address, [tables.END]
-        ).pull(tables.END)
+        )
+        try:
+            return container.pull(tables.END)
+        except tf.errors.OpError as error:
+            raise TimeoutError("the server went while the end was read") from error
 
     row = process.call("the end of the run", pull, _END_TIMEOUT_S)
     return row["status"].numpy().decode(), row["weights"]

@@ -180,6 +180,11 @@ class RunServer:
         is_heard = time.monotonic() - heard_at < _LEARNER_HEARD_S
         return is_heard and not row.get("has_left")
 
+    def env_steps(self) -> int:
+        """Environment steps of the run so far, in transitions."""
+        info = self.client.server_info(timeout=10)[tables.REPLAY]
+        return self.manifest.earlier_env_steps + self._inserted(info)
+
     def replay_size(self) -> int:
         """Transitions in the replay table."""
         info = self.client.server_info(timeout=10)[tables.REPLAY]
@@ -240,10 +245,8 @@ class RunServer:
             if written["path"] is None:
                 self._snapshots.clean()
                 return
-            info = self.client.server_info(timeout=5)[tables.REPLAY]
-            env_steps = self.manifest.earlier_env_steps + self._inserted(info)
             path = Path(written["path"])
-            self._snapshots.keep(path, written["train_step"], env_steps)
+            self._snapshots.keep(path, written["train_step"], self.env_steps())
             self._problem = None
         except (OSError, TypeError, KeyError, *NO_ANSWER) as error:
             self._problem = f"a snapshot of the replay table is lost: {one_line(error)}"

@@ -156,3 +156,22 @@ def test_a_run_without_a_ratio_is_judged_at_multiples_and_can_go_on(
     steps = [row.train_step for row in returns_file.read(returns)]
     assert steps == [0, 10, 20, 28, 28, 28]
     assert len(returns_file.read(tmp_path / "run" / run_dir.RANDOM_RETURNS)) == 1
+
+
+def test_a_run_that_was_interrupted_learns_on_from_what_it_has_stored(
+    start: Start,
+) -> None:
+    """The restored replay table is not filled again before the next update."""
+    first = start("Replay.min_size_to_sample = 200")
+    while not first.trainer.train_step:
+        first.take_turn()
+    first.trainer.save()
+    train_step = first.trainer.train_step
+    env_steps = first.server.env_steps()
+    resumed = start(resume=True)
+    assert resumed.trainer.train_step == train_step
+    assert resumed.server.replay_size() == resumed.server.env_steps() == env_steps
+    for _ in range(10):
+        resumed.take_turn()
+    assert resumed.trainer.train_step > train_step
+    assert resumed.server.env_steps() > env_steps
