@@ -43,7 +43,7 @@ def measure(seconds: float, rounds: int) -> dict[str, float]:
             f"--root_dir={children.folder / 'run'}",
             f"--gin_file={_GIN_FILE}",
             f"--port={port}",
-            "--port_is_reserved",
+            "--is_supervised",
             "--num_actors=1",
         )
         address = f"--server_address=localhost:{port}"
