@@ -59,12 +59,8 @@ def _start_run(root_dir: Path) -> tuple[definition.Experiment, manifest.Manifest
     )
 
 
-def main() -> int:
-    """Parses, builds, serves."""
-    stop = process.StopSignal()
-    devices.use_one_cpu_thread()
-    root_dir = Path(shared_flags.required(_ROOT_DIR, "runs/my_run")).absolute()
-    holder = None if _IS_SUPERVISED.value else port_lib.reserve(_PORT.value)[0]
+def _serve(root_dir: Path, stop: process.StopSignal) -> int:
+    """Builds, serves until the run has ended or somebody says stop."""
     is_restart = _IS_RESTART.value and _was_served(root_dir)
     if is_restart:
         experiment, run = run_start.restart_run(root_dir)
@@ -79,9 +75,18 @@ def main() -> int:
     if stop.is_set() and not _IS_SUPERVISED.value:
         server.store_replay(server.newest_train_step)
     server.stop()
-    if holder:
-        holder.close()
     return stop.exit_code
+
+
+def main() -> int:
+    """Parses, holds the port, serves."""
+    stop = process.StopSignal()
+    devices.use_one_cpu_thread()
+    root_dir = Path(shared_flags.required(_ROOT_DIR, "runs/my_run")).absolute()
+    if _IS_SUPERVISED.value:
+        return _serve(root_dir, stop)
+    with port_lib.reserve(_PORT.value)[0]:
+        return _serve(root_dir, stop)
 
 
 if __name__ == "__main__":
