@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Callable
 
@@ -120,7 +121,10 @@ class ReplayWriter:
                 self._writer.flush(self._max_unsent, _FLUSH_TIMEOUT_MS)
                 break
             # The limiter says wait, or the server is gone: it is sent when it is back.
-            except NO_ANSWER:
+            except NO_ANSWER as error:
+                if not isinstance(error, reverb.DeadlineExceededError):
+                    logging.warning("replay: trying again after: %s", error)
+                    time.sleep(_FLUSH_TIMEOUT_MS / 1_000)
                 if time.monotonic() - start > IDLE_TIMEOUT_S:
                     raise IdleError(
                         "the replay table to take experience: is the learner gone?"

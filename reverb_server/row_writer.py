@@ -7,6 +7,9 @@ writer keeps its row, and sends it when the server is back.
 
 from __future__ import annotations
 
+import logging
+import time
+
 import numpy as np
 import reverb
 import tensorflow as tf
@@ -40,6 +43,10 @@ class RowWriter:
         """
         try:
             self._writer.flush(timeout_ms=int(timeout_s * 1_000))
-        except NO_ANSWER:
+        except reverb.DeadlineExceededError:
+            return False
+        except NO_ANSWER as error:  # As of a connection that was just cut.
+            logging.warning("table %s: trying again after: %s", self._table, error)
+            time.sleep(timeout_s)
             return False
         return True

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Callable
@@ -16,8 +15,8 @@ import pytest
 
 from experiment import run_dir
 from tests.bad_input.conftest import Refuse
-from tests.faults.running import ENDLESS, Running
-from tests.system.commands import CHECKOUT, Command
+from tests.faults.running import ENDLESS, Running, running_in
+from tests.system.commands import Command
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -30,19 +29,11 @@ FLAGS = [flag for flag in ENDLESS if not flag.startswith("--gin_bindings")]
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder of a run that was ended by Ctrl-C, with two replay snapshots."""
-    cwd = tmp_path_factory.mktemp("stored")
-    script = str(CHECKOUT / "launch" / "run_module.py")
-    command = Command(
-        [sys.executable, script, "launch", "--root_dir=run", *ENDLESS], cwd
-    )
-    running = Running(command, cwd / "run")
-    try:
+    with running_in(tmp_path_factory.mktemp("stored")) as running:
         running.wait(lambda: len(running.snapshots()) > 1)
-        command.send(signal.SIGINT)
-        assert command.wait(40) == 130
+        running.command.send(signal.SIGINT)
+        assert running.command.wait(40) == 130
         yield running.folder
-    finally:
-        command.kill()
 
 
 @pytest.fixture

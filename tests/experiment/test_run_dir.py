@@ -13,22 +13,9 @@ import pytest
 
 from experiment import run_dir
 from experiment.errors import ConfigurationError
-from experiment.manifest import Manifest
+from tests.launch.a_run import MANIFEST
 
 ROOT = Path(__file__).parents[2]
-
-MANIFEST = Manifest(
-    run_id="20260101-000000-abcdef01",
-    gin_file="dqn_cartpole.gin",
-    gin_text="",
-    root_dir="/somewhere/else",
-    seed=3,
-    num_actors=4,
-    resumed=False,
-    started_at=1_002.5,
-    weights=[],
-    changes=[],
-)
 
 
 @pytest.fixture

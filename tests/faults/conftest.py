@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Callable
 
 import pytest
 
-from tests.faults.running import ENDLESS, Running
-from tests.system.commands import CHECKOUT, Command, launch, role, start
+from tests.faults.running import ENDLESS, Running, running_in
+from tests.system.commands import Command, launch, role, start
 
 __all__ = ["launch", "role", "start"]
 
@@ -30,13 +29,5 @@ def run(launch: Callable[..., Command], tmp_path: Path) -> Run:
 @pytest.fixture(scope="module")
 def endless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One run for all tests of a module: each leaves it well."""
-    folder = tmp_path_factory.mktemp("endless")
-    script = str(CHECKOUT / "launch" / "run_module.py")
-    command = Command(
-        [sys.executable, script, "launch", "--root_dir=run", *ENDLESS], folder
-    )
-    running = Running(command, folder / "run")
-    try:
+    with running_in(tmp_path_factory.mktemp("endless")) as running:
         yield running
-    finally:
-        command.kill()

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
 
 import psutil
 
 from experiment import run_dir
-from tests.system.commands import Command
+from tests.system.commands import CHECKOUT, Command
 
 # Small, without end, and with a snapshot every few seconds.
 ENDLESS = (
@@ -26,7 +28,7 @@ ENDLESS = (
 )
 
 # A module of the user: it works in all processes but the learner's.
-BROKEN = """
+_BROKEN = """
 import sys
 import gin
 from experiment.networks import q_network
@@ -141,3 +143,25 @@ class Running:
         """Whether a process has said something in its log."""
         log = self.folder / run_dir.LOGS_DIR / f"{name}.log"
         return log.exists() and text in log.read_text(errors="replace")
+
+
+def launch_broken(launch: Callable[..., Command], folder: Path, *flags: str) -> Command:
+    """Starts a run whose learner cannot be built; all others can."""
+    (folder / "broken.py").write_text(_BROKEN)
+    (folder / "broken.gin").write_text(
+        "import broken\ndqn_agent.network = @broken.network\n"
+        "gym_environment.name = 'CartPole-v1'"
+    )
+    return launch("--gin_file=broken.gin", "--root_dir=run", *flags)
+
+
+@contextlib.contextmanager
+def running_in(folder: Path) -> Iterator[Running]:
+    """A run for many tests; it is killed at the end of the block."""
+    script = str(CHECKOUT / "launch" / "run_module.py")
+    arguments = [sys.executable, script, "launch", "--root_dir=run", *ENDLESS]
+    command = Command(arguments, folder)
+    try:
+        yield Running(command, folder / "run")
+    finally:
+        command.kill()

@@ -11,7 +11,7 @@ from typing import Any, Callable
 import pytest
 
 from tests.faults.conftest import Run
-from tests.faults.running import BROKEN
+from tests.faults.running import launch_broken
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -57,12 +57,7 @@ def test_a_learner_that_cannot_start_ends_the_run(
     launch: Callable[..., Any], tmp_path: Path
 ) -> None:
     """Nobody waits for it for a day; its error is shown last."""
-    (tmp_path / "broken.py").write_text(BROKEN)
-    (tmp_path / "broken.gin").write_text(
-        "import broken\ndqn_agent.network = @broken.network\n"
-        "gym_environment.name = 'CartPole-v1'"
-    )
-    command = launch("--gin_file=broken.gin", "--max_restarts=0", "--root_dir=run")
+    command = launch_broken(launch, tmp_path, "--max_restarts=0")
     assert command.wait(60) == 1
     assert command.output.splitlines()[-1].endswith("RuntimeError: no network today")
     command.assert_nothing_is_left(timeout_s=1)

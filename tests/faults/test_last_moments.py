@@ -12,7 +12,7 @@ import pytest
 
 from experiment import run_dir
 from tests.faults.conftest import Run
-from tests.faults.running import BROKEN, Running
+from tests.faults.running import Running, launch_broken
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -62,12 +62,7 @@ def test_a_server_that_dies_after_the_end_does_not_change_it(run: Run) -> None:
 def test_a_learner_that_never_starts_is_given_up(
     launch: Callable[..., Any], tmp_path: Path
 ) -> None:
-    (tmp_path / "broken.py").write_text(BROKEN)
-    (tmp_path / "broken.gin").write_text(
-        "import broken\ndqn_agent.network = @broken.network\n"
-        "gym_environment.name = 'CartPole-v1'"
-    )
-    command = launch("--gin_file=broken.gin", "--max_restarts=2", "--root_dir=run")
+    command = launch_broken(launch, tmp_path, "--max_restarts=2")
     assert command.wait(90) == 1
     lines = command.output.splitlines()
     again = [line for line in lines if "starting it again" in line]

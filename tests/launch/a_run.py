@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from experiment.manifest import Manifest
 from launch.children import Role
 from launch.options import Options
 
@@ -28,6 +29,19 @@ def options(root_dir: Path, **changes: Any) -> Options:
         max_restarts=5,
     )
     return dataclasses.replace(usual, **changes)
+
+
+# Of a run whose server came up a moment after the command.
+MANIFEST = Manifest(
+    run_id="20260101-000000-abcdef01",
+    gin_file="dqn_cartpole.gin",
+    gin_text="",
+    root_dir="/somewhere/else",
+    seed=3,
+    num_actors=4,
+    resumed=False,
+    started_at=1_002.5,
+)
 
 
 def stand_in(folder: Path, name: str, body: str, *arguments: str) -> Role:

@@ -16,7 +16,7 @@ from typing import Callable
 import psutil
 import pytest
 
-from launch.children import Child, Role, end_all
+from launch.children import Child, end_all
 from tests.launch.a_run import CHECKOUT, stand_in
 from tests.reverb_server.waiting import wait_until
 
@@ -292,15 +292,3 @@ def test_a_child_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:
             parent.kill()
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
-
-
-def test_a_role_is_one_of_this_checkout(tmp_path: Path, start: Start) -> None:
-    """A folder of the user's with the name of ours takes the place of none."""
-    (tmp_path / "launch.py").write_text("print('not this one')\n")
-    role = Role("actor-0", "launch", ["--helpshort"])
-    child = Child(role, tmp_path / "logs", tmp_path / "temporary")
-    try:
-        assert ended(child) == 0
-        assert "--num_actors" in child.log.read_text()
-    finally:
-        end_all([child], grace_s=0)

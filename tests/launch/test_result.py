@@ -11,23 +11,10 @@ import pytest
 
 from eval_job import returns_file
 from eval_job.returns_file import Row
-from experiment.manifest import Manifest
 from launch import result
-from tests.launch.a_run import options
+from tests.launch.a_run import MANIFEST, options
 
 STARTED_AT, ENDED_AT = 1_000.25, 1_065.5
-
-# The server comes up a moment after the command.
-MANIFEST = Manifest(
-    run_id="20260101-000000-abcdef01",
-    gin_file="dqn_cartpole.gin",
-    gin_text="",
-    root_dir="/somewhere/else",
-    seed=3,
-    num_actors=4,
-    resumed=False,
-    started_at=1_002.5,
-)
 
 ROWS = [
     Row(0, 1_000, 3.0, 9.5, 0.5, 9.0, 10.0, 10),

@@ -1,6 +1,7 @@
 """launch/supervisor.py: what is started, and how a run ends; with stand-in processes.
 
-That of real processes is in tests/system; what is started again, in test_restarts.py.
+That of real processes is in tests/faults; what is started again, in
+test_supervisor_restarts.py.
 """
 
 from __future__ import annotations
@@ -12,19 +13,28 @@ import pytest
 
 from tests.launch.conftest import Supervise
 from tests.launch.supervised import END, UNTIL_TOLD
+from tests.reverb_server.waiting import wait_until
+
+# Waits for the test to have seen what it wants to see, then ends the run.
+_END_WHEN_SEEN = (
+    """
+import pathlib, time
+while not pathlib.Path("seen").exists():
+    time.sleep(0.02)
+"""
+    + END
+)
 
 _STALL = """
-import pathlib, time
+import pathlib
 row = '{"role": "reverb_server", "task": 0, "stall": "the learner waits"}'
 pathlib.Path("run", "metrics.jsonl").write_text(row + chr(10))
-time.sleep(0.8)
 """
 
 _FIGURES = """
-import pathlib, time
+import pathlib
 row = '{"role": "learner", "task": 0, "train_step": 42}'
 pathlib.Path("run", "metrics.jsonl").write_text(row + chr(10))
-time.sleep(0.8)
 """
 
 
@@ -135,16 +145,22 @@ def test_a_role_that_does_not_end_after_the_run_is_named(supervise: Supervise) -
 def test_the_progress_is_shown_until_the_run_has_ended(supervise: Supervise) -> None:
     """From the figures in the folder of the run."""
     run = supervise(
-        {"a-server": UNTIL_TOLD, "a-learner": _FIGURES + END}, _PROGRESS_S=0.1
+        {"a-server": UNTIL_TOLD, "a-learner": _FIGURES + _END_WHEN_SEEN},
+        _PROGRESS_S=0.1,
     )
-    outcome, said = run.outcome()
+    wait_until(lambda: any("train step 42" in line for line in run.said))
+    (run.folder / "seen").touch()
+    outcome, _ = run.outcome()
     assert outcome[0] == "max_train_steps"
-    assert any("train step 42" in line for line in said)
 
 
 def test_a_standstill_is_shown_at_once(supervise: Supervise) -> None:
     """Not only with the next line of figures."""
-    run = supervise({"a-server": UNTIL_TOLD, "a-learner": _STALL + END}, _PROGRESS_S=60)
+    run = supervise(
+        {"a-server": UNTIL_TOLD, "a-learner": _STALL + _END_WHEN_SEEN}, _PROGRESS_S=60
+    )
+    wait_until(lambda: len(run.said) > 1)
+    (run.folder / "seen").touch()
     _, said = run.outcome()
     assert said[1] == "waiting: the learner waits"
 
