@@ -47,13 +47,9 @@ def collect(
         weights.take()
         if clock.due():
             report(
-                env_steps=collector.env_steps,
                 env_steps_per_s=rate.update(collector.env_steps),
-                episodes=collector.episodes,
-                environment_failures=collector.environment_failures,
-                average_return=collector.average_return,
                 policy_train_step=weights.train_step,
-                waited_s=collector.waited_s,
+                **collector.figures(),
             )
     return collector.env_steps
 

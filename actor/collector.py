@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from tf_agents.agents import tf_agent
@@ -106,6 +106,16 @@ class Collector:
     def waited_s(self) -> float:
         """Seconds spent waiting for the replay table so far."""
         return self._writer.waited_s
+
+    def figures(self) -> dict[str, Any]:
+        """For the telemetry, see `reverb_server.figures`."""
+        return {
+            "env_steps": self.env_steps,
+            "episodes": self.episodes,
+            "environment_failures": self.environment_failures,
+            "average_return": self.average_return,
+            "waited_s": self.waited_s,
+        }
 
     def take_random_steps(self, steps: int) -> None:
         """Makes the next steps the random policy's, so many in all environments."""

@@ -50,7 +50,7 @@ def evaluate_run(
             continue
         weights.take()
         row = judge.judge(weights.train_step)
-        report(average_return=row.average_return, train_step=row.train_step)
+        report(**row.figures())
         if judge.reaches_target(row):
             return True
         next_step = (row.train_step // interval_train_steps + 1) * interval_train_steps

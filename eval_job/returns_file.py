@@ -7,6 +7,7 @@ import csv
 import dataclasses
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,6 +53,14 @@ class Row:
             max_return=float(returns.max()),
             episodes=len(returns),
         )
+
+    def figures(self) -> dict[str, Any]:
+        """For the telemetry, see `reverb_server.figures`."""
+        return {
+            "average_return": self.average_return,
+            "std_return": self.std_return,
+            "train_step": self.train_step,
+        }
 
 
 def append(path: Path, row: Row) -> None:

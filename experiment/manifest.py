@@ -10,6 +10,8 @@ from typing import Any
 
 import psutil
 
+from experiment import machine
+
 DEFAULT_SEED = 0
 
 
@@ -34,6 +36,7 @@ class Manifest:
         if it began empty.
       weights: Shapes and types of the policy's weights; empty until they are built.
       changes: What a resume has changed, one line each.
+      machine: What the newest server of the run was started on, see `machine`.
     """
 
     run_id: str
@@ -49,6 +52,7 @@ class Manifest:
     replay_train_step: int | None = None
     weights: list[str] = dataclasses.field(default_factory=list)
     changes: list[str] = dataclasses.field(default_factory=list)
+    machine: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def new(cls, **settings: Any) -> Manifest:
@@ -56,6 +60,7 @@ class Manifest:
         return cls(
             run_id=f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:8]}",
             started_at=psutil.Process().create_time(),
+            machine=machine.describe(),
             **settings,
         )
 

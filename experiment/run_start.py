@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiment import changes, definition, presets, run_dir
+from experiment import changes, definition, machine, presets, run_dir
 from experiment.errors import ConfigurationError
 from experiment.manifest import DEFAULT_SEED, Manifest
 
@@ -76,6 +76,7 @@ def _go_on(
         changes=list(changed.values()),
         started_at=time.time() - (run_dir.last_heard(root_dir) - old.started_at),
         server_start=old.server_start + 1,
+        machine=machine.describe(),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import Callable
+from typing import Any, Callable
 
 from tf_agents.agents import tf_agent
 from tf_agents.environments import py_environment
@@ -21,6 +21,7 @@ from experiment.interval import Interval
 from experiment.process import StopSignal
 from launch.options import Options
 from launch.result import Outcome
+from launch.shared_process import SharedProcess
 from learner import builder as learner_builder
 from learner import checkpoints
 from reverb_server import port as port_lib
@@ -29,6 +30,7 @@ from reverb_server.replay_writer import ReplayWriter
 from reverb_server.server import RunServer
 
 _PROGRESS_S = 3.0
+_REPORT_S = 2.0
 
 # Seconds to wait for a batch that must come, since the transitions are there.
 _BATCH_TIMEOUT_S = 30.0
@@ -76,6 +78,10 @@ class InProcessRun:
         self.checkpoint_interval_s = self._experiment.train.checkpoint_interval_s
         self.evaluation_interval = self._experiment.evaluation.interval_train_steps
         self.last_return = float("nan")
+        self._judged: dict[str, Any] = {
+            "target_return": self._experiment.evaluation.target_return
+        }
+        self._figures = SharedProcess(self.server.client, self.trainer.train_step)
         self._updates_due = 0.0
         self._restored = self.server.replay_size()
 
@@ -163,7 +169,17 @@ class InProcessRun:
         """Judges the weights as they are; returns whether they reach the target."""
         row = self.judge.judge(self.trainer.train_step)
         self.last_return = row.average_return
+        self._judged |= row.figures()
         return self.judge.reaches_target(row)
+
+    def report(self) -> None:
+        """Sends the figures of all roles to the server, and lets it keep them."""
+        learner = {
+            **self.trainer.figures(),
+            "max_train_steps": self._experiment.train.max_train_steps,
+        }
+        self._figures.send(self.collector.figures(), learner, self._judged)
+        self.server.keep_rows(is_due=True)
 
     def close(self) -> None:
         """Ends the sampling and stops the server."""
@@ -187,6 +203,7 @@ def run(options: Options, stop: StopSignal, say: Callable[[str], None]) -> Outco
     parts = InProcessRun(options, lambda: not stop.is_set())
     status = _drive(parts, stop, say)
     parts.trainer.save()
+    parts.report()
     parts.trainer.export()
     parts.judge.draw_returns()
     if not stop.is_set():
@@ -198,7 +215,8 @@ def run(options: Options, stop: StopSignal, say: Callable[[str], None]) -> Outco
 def _drive(parts: InProcessRun, stop: StopSignal, say: Callable[[str], None]) -> str:
     """Takes turns; evaluates at multiples of the train step, and at the end."""
     parts.judge.judge_random_policy()
-    shown, save = Interval(_PROGRESS_S), Interval(parts.checkpoint_interval_s)
+    shown, told = Interval(_PROGRESS_S), Interval(_REPORT_S)
+    save = Interval(parts.checkpoint_interval_s)
     next_evaluation = parts.trainer.train_step
     while not stop.is_set():
         if parts.is_done or parts.trainer.train_step >= next_evaluation:
@@ -210,6 +228,8 @@ def _drive(parts: InProcessRun, stop: StopSignal, say: Callable[[str], None]) ->
         parts.take_turn()
         if save.due():
             parts.trainer.save()
+        if told.due():
+            parts.report()
         if shown.due():
             say(
                 f"train step {parts.trainer.train_step:,}  "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from reverb_server.replay_dataset import SampleInfo
@@ -21,6 +22,10 @@ class PolicyLag:
         self._train_step = train_step
         self._sum = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._count = tf.Variable(0, dtype=tf.int64, trainable=False)
+        # Of the newest batches, one after the other.
+        self._newest = tf.Variable(
+            [], shape=[None], dtype=tf.int64, trainable=False, validate_shape=False
+        )
 
     def __call__(self, sample: tuple[Any, SampleInfo], loss_info: Any) -> None:
         """Adds the lag of N batches; the random policy's transitions have none."""
@@ -32,6 +37,13 @@ class PolicyLag:
         lags = tf.where(known, steps[:, tf.newaxis] - versions, 0)
         self._sum.assign_add(tf.reduce_sum(lags))
         self._count.assign_add(tf.math.count_nonzero(known))
+        self._newest.assign(lags[known])
+
+    @property
+    def newest(self) -> np.ndarray:
+        """Lags in the newest batches trained on, int64 [transitions]; may be empty."""
+        lags: np.ndarray = self._newest.numpy()
+        return lags
 
     def take(self) -> float | None:
         """Mean lag in gradient steps since the last call; None if there is none."""

@@ -33,6 +33,7 @@ def train(
     save = Interval(settings.checkpoint_interval_s)
     clock, rate = Interval(_REPORT_S), Rate()
     rate.update(trainer.train_step)
+    report(max_train_steps=settings.max_train_steps)
     while is_running() and trainer.train_step < settings.max_train_steps:
         if publish.due():
             trainer.publish()

@@ -7,6 +7,7 @@ import math
 import time
 from typing import Any, Callable
 
+import numpy as np
 import tensorflow as tf
 from tf_agents.agents import tf_agent
 from tf_agents.train import learner as tf_learner
@@ -178,6 +179,19 @@ class Trainer:
             [tf.reduce_all(tf.math.is_finite(weight)) for weight in weights]
         )
 
+    def _lag_figures(self) -> dict[str, float | None]:
+        """Mean since the last call; median and 95th percentile of the newest batches.
+
+        None for what is not known yet.
+        """
+        newest = self._lag.newest
+        median, high = np.percentile(newest, (50, 95)) if newest.size else (None, None)
+        return {
+            "policy_lag": self._lag.take(),
+            "policy_lag_median": median,
+            "policy_lag_p95": high,
+        }
+
     def figures(self) -> dict[str, Any]:
         """Loss, policy lag since the last call, seconds waited for batches so far.
 
@@ -188,6 +202,6 @@ class Trainer:
             "waited_s": self._waited_s,
             "train_step": self.train_step,
             "loss": None if self._loss is None else float(self._loss),
-            "policy_lag": self._lag.take(),
+            **self._lag_figures(),
             "problem": self._problem,
         }

@@ -8,7 +8,6 @@ import threading
 import time
 from typing import Any, Callable
 
-import psutil
 import reverb
 from tf_agents.typing import types
 
@@ -17,6 +16,7 @@ from experiment.errors import EXIT_CONFIGURATION, one_line
 from experiment.interval import Interval
 from reverb_server import address as address_lib
 from reverb_server import run_tables, tables
+from reverb_server.resources import Resources
 from reverb_server.telemetry import SNAPSHOT, TelemetrySender
 
 # Seconds between two looks at the server, and between two telemetry rows.
@@ -68,6 +68,7 @@ class Membership:
         self._identity = run_tables.Identity.of(self.manifest)
         self._inserted_items = _inserted(info)
         self._figures: dict[str, Any] = {}
+        self._resources = Resources()
         self._sender = TelemetrySender(reverb.Client(address), role, task)
         self._ended = threading.Event()
         self._on_return: list[Callable[[], None]] = []
@@ -233,8 +234,7 @@ class Membership:
             callback()
 
     def _send(self) -> None:
-        memory = psutil.Process().memory_info().rss
-        self._sender.send({**self._figures, "memory_mb": round(memory / 2**20)})
+        self._sender.send({**self._figures, **self._resources.figures()})
 
 
 def _inserted(info: dict[str, Any]) -> int:

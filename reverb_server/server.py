@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
-import json
 import logging
 import os
+import socket
 import time
 from pathlib import Path
 from typing import Any, Callable
 
-import psutil
 import reverb
 import tensorflow as tf
 from tf_agents.experimental.distributed import reverb_variable_container
@@ -20,11 +18,14 @@ from tf_agents.experimental.distributed import reverb_variable_container
 from experiment import run_dir, run_start
 from experiment.definition import Experiment, operative_text
 from experiment.errors import ConfigurationError, one_line
-from experiment.interval import Interval, Rate
+from experiment.interval import Interval
 from experiment.manifest import Manifest
 from reverb_server import restored_server, run_tables, tables
 from reverb_server.address import NO_ANSWER, bypass_proxy
+from reverb_server.metrics_log import MetricsLog
+from reverb_server.replay_figures import ReplayFigures
 from reverb_server.replay_snapshots import ReplaySnapshots, Snapshot
+from reverb_server.resources import Resources
 from reverb_server.stall_watch import StallWatch
 from reverb_server.telemetry import SNAPSHOT, drain
 
@@ -98,9 +99,10 @@ class RunServer:
         bypass_proxy("localhost")
         self.address = f"localhost:{port}"
         self.client = reverb.Client(self.address)
-        self._rates = {"inserts": Rate(), "samples": Rate()}
+        self._replay_figures = ReplayFigures(experiment.replay)
+        self._resources = Resources()
         self._stalls = StallWatch(self.address, self._items)
-        self._metrics = root_dir / run_dir.METRICS
+        self._metrics = MetricsLog(root_dir)
         self._end_is_kept = False
         self._learner: tuple[float, dict[str, Any]] = (0.0, {})
         self._problem: str | None = None
@@ -163,7 +165,7 @@ class RunServer:
         own_row = Interval(_OWN_ROW_S)
         last_heard = time.monotonic()
         while not should_stop(_POLL_S):
-            if self._keep_new_rows(own_row.due()):
+            if self.keep_rows(own_row.due()):
                 last_heard = time.monotonic()
             if is_supervised or not self._end_is_kept:
                 continue
@@ -172,7 +174,7 @@ class RunServer:
         stays_until = time.monotonic() + _LAST_SNAPSHOT_S
         while self._learner_is_here() and time.monotonic() < stays_until:
             time.sleep(_STAY_POLL_S)
-            self._keep_new_rows()
+            self.keep_rows()
 
     def _learner_is_here(self) -> bool:
         """Whether a learner may be about to store what it has learned."""
@@ -208,12 +210,12 @@ class RunServer:
 
     def stop(self) -> None:
         """Keeps the last rows, and stops the server."""
-        self._keep_new_rows()
+        self.keep_rows()
         self._server.stop()
         os.close(self._lock)
 
-    def _keep_new_rows(self, is_due: bool = False) -> int:
-        """Writes what is new; returns how many rows other processes had sent.
+    def keep_rows(self, is_due: bool = False) -> int:
+        """Keeps what is new; returns how many rows other processes had sent.
 
         Args:
           is_due: Whether to write the server's own row even if nobody sent one.
@@ -224,6 +226,11 @@ class RunServer:
             return 0
         rows = drain(self.client, info[tables.TELEMETRY].current_size)
         received = len(rows)
+        for row in rows:
+            if SNAPSHOT in row:
+                self._keep_snapshot(row[SNAPSHOT])
+            elif row["role"] == "learner":
+                self._learner = (time.monotonic(), {**self._learner[1], **row})
         figures = [row for row in rows if SNAPSHOT not in row]
         stall = self._stalls.look(info, figures, time.monotonic())
         if received or is_due:
@@ -231,12 +238,7 @@ class RunServer:
         if info[tables.END].current_size and not self._end_is_kept:
             self._end_is_kept = True
             rows.append(self._end_row())
-        for row in rows:
-            if SNAPSHOT in row:
-                self._keep_snapshot(row[SNAPSHOT])
-            elif row["role"] == "learner":
-                self._learner = (time.monotonic(), {**self._learner[1], **row})
-        self._write(rows)
+        self._metrics.write(rows)
         return received
 
     def _keep_snapshot(self, written: dict[str, Any]) -> None:
@@ -252,33 +254,18 @@ class RunServer:
             self._problem = f"a snapshot of the replay table is lost: {one_line(error)}"
             logging.error("%s", self._problem)  # noqa: TRY400
 
-    def _write(self, rows: list[dict[str, Any]]) -> None:
-        """Appends rows to the metrics; a full disk costs rows, not the run."""
-        try:
-            text = "".join(json.dumps(row) + "\n" for row in rows)
-            run_dir.append_text(self._metrics, text)
-        except OSError as error:
-            logging.error("%d rows of figures are lost: %s", len(rows), error)  # noqa: TRY400
-            with contextlib.suppress(OSError):  # The launcher sees that we live.
-                os.utime(self._metrics)
-
     def _own_row(self, info: dict[str, Any]) -> dict[str, Any]:
-        """The replay table's figures, in transitions."""
-        replay = info[tables.REPLAY]
-        env_steps = self.manifest.earlier_env_steps + self._inserted(replay)
-        sampled = replay.rate_limiter_info.sample_stats.completed * self._items
+        earlier = self.manifest.earlier_env_steps
         return {
             "role": "reverb_server",
             "task": 0,
+            "host": socket.gethostname(),
             "pid": os.getpid(),
             "time": time.time(),
-            "replay_size": replay.current_size * self._items,
-            "replay_max_size": replay.max_size * self._items,
-            "memory_mb": round(psutil.Process().memory_info().rss / 2**20),
-            "env_steps": env_steps,
-            "env_steps_per_s": self._rates["inserts"].update(env_steps),
-            "samples_per_s": self._rates["samples"].update(sampled),
+            "train_step": self.newest_train_step,
             "problem": self._problem,
+            **self._replay_figures.row(info[tables.REPLAY], earlier),
+            **self._resources.figures(),
         }
 
     def _inserted(self, replay: Any) -> int:

@@ -1,0 +1,259 @@
+"""Every figure of `metrics.jsonl`: who gives it, in which unit, and what it means.
+
+The one list that documentation, TensorBoard and the metrics endpoint are made from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+SERVER, ACTOR, LEARNER, EVAL_JOB, RUN = (
+    "reverb_server",
+    "actor",
+    "learner",
+    "eval_job",
+    "run",
+)
+PROCESSES = (SERVER, ACTOR, LEARNER, EVAL_JOB)
+
+
+class Kind(enum.Enum):
+    """How a figure behaves over time."""
+
+    COUNT = "count"  # Only grows in the life of a process.
+    VALUE = "value"  # Goes up and down.
+    TEXT = "text"  # For people, or to tell rows apart: no number to be drawn.
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """One key of a row.
+
+    Attributes:
+      name: The key.
+      roles: Whose rows have it.
+      kind: Whether it is a number that can be drawn.
+      unit: What it counts, or is measured in.
+      meaning: In one sentence.
+    """
+
+    name: str
+    roles: tuple[str, ...]
+    kind: Kind
+    unit: str
+    meaning: str
+
+
+_TRANSITIONS = "transitions"
+
+FIGURES = (
+    Figure("time", (*PROCESSES, RUN), Kind.TEXT, "s", "Unix time of the row."),
+    Figure("role", (*PROCESSES, RUN), Kind.TEXT, "", "Whose row it is."),
+    Figure("task", PROCESSES, Kind.TEXT, "", "Number of the process in its role."),
+    Figure("host", PROCESSES, Kind.TEXT, "", "Name of the machine it runs on."),
+    Figure("pid", PROCESSES, Kind.TEXT, "", "Its process id there."),
+    Figure("memory_mb", PROCESSES, Kind.VALUE, "MiB", "Resident memory."),
+    Figure(
+        "cpu_percent",
+        PROCESSES,
+        Kind.VALUE,
+        "% of a core",
+        "Processor time since the row before.",
+    ),
+    Figure(
+        "problem",
+        (SERVER, LEARNER),
+        Kind.TEXT,
+        "",
+        "What could not be stored, and why; None if all was.",
+    ),
+    Figure("has_left", PROCESSES[1:], Kind.TEXT, "", "True in its last row."),
+    # --- Server -------------------------------------------------------------------
+    Figure("replay_size", (SERVER,), Kind.VALUE, _TRANSITIONS, "In the replay table."),
+    Figure(
+        "replay_max_size",
+        (SERVER,),
+        Kind.VALUE,
+        _TRANSITIONS,
+        "What the replay table holds at most.",
+    ),
+    Figure(
+        "env_steps",
+        (SERVER,),
+        Kind.COUNT,
+        _TRANSITIONS,
+        "Environment steps of the run, resumed ones included, that were inserted.",
+    ),
+    Figure(
+        "env_steps_per_s",
+        (SERVER,),
+        Kind.VALUE,
+        "1/s",
+        "Environment steps a second since the row before.",
+    ),
+    Figure(
+        "samples_per_s",
+        (SERVER,),
+        Kind.VALUE,
+        "1/s",
+        "Transitions sampled a second since the row before.",
+    ),
+    Figure(
+        "samples_per_insert",
+        (SERVER,),
+        Kind.VALUE,
+        "",
+        "Samples per insert over the last 10 seconds; None if nothing was inserted.",
+    ),
+    Figure(
+        "samples_per_insert_wanted",
+        (SERVER,),
+        Kind.VALUE,
+        "",
+        "What the rate limiter keeps to; None if it leaves both sides free.",
+    ),
+    Figure(
+        "train_step",
+        (SERVER,),
+        Kind.COUNT,
+        "gradient steps",
+        "Of the learner, as it last said: this row's place on both axes.",
+    ),
+    Figure(
+        "stall",
+        (SERVER,),
+        Kind.TEXT,
+        "",
+        "Who waits for whom, why, and what helps; None while the run moves.",
+    ),
+    # --- Actor --------------------------------------------------------------------
+    Figure("env_steps", (ACTOR,), Kind.COUNT, "steps", "Taken by this process so far."),
+    Figure(
+        "env_steps_per_s",
+        (ACTOR,),
+        Kind.VALUE,
+        "1/s",
+        "Taken a second over the last second or so.",
+    ),
+    Figure("episodes", (ACTOR,), Kind.COUNT, "episodes", "Ended so far."),
+    Figure(
+        "average_return",
+        (ACTOR,),
+        Kind.VALUE,
+        "return",
+        "Over its last 20 episodes, exploration included; abandoned ones are not.",
+    ),
+    Figure(
+        "environment_failures",
+        (ACTOR,),
+        Kind.COUNT,
+        "",
+        "Times that an environment failed and was made anew.",
+    ),
+    Figure(
+        "environment_stalled_s",
+        (ACTOR,),
+        Kind.VALUE,
+        "s",
+        "How long an environment has not come back; 0 below 10.",
+    ),
+    Figure(
+        "policy_train_step",
+        (ACTOR,),
+        Kind.COUNT,
+        "gradient steps",
+        "Of the weights that it acts with.",
+    ),
+    Figure(
+        "waited_s",
+        (ACTOR,),
+        Kind.COUNT,
+        "s",
+        "Spent waiting for the replay table so far.",
+    ),
+    # --- Learner ------------------------------------------------------------------
+    Figure("train_step", (LEARNER,), Kind.COUNT, "gradient steps", "Taken so far."),
+    Figure(
+        "max_train_steps",
+        (LEARNER,),
+        Kind.VALUE,
+        "gradient steps",
+        "After which the run ends.",
+    ),
+    Figure(
+        "updates_per_s",
+        (LEARNER,),
+        Kind.VALUE,
+        "1/s",
+        "Gradient steps a second over the last second or so.",
+    ),
+    Figure("loss", (LEARNER,), Kind.VALUE, "", "Of the newest gradient steps."),
+    Figure(
+        "policy_lag",
+        (LEARNER,),
+        Kind.VALUE,
+        "gradient steps",
+        "Mean age of the policies that chose the actions trained on.",
+    ),
+    Figure(
+        "policy_lag_median",
+        (LEARNER,),
+        Kind.VALUE,
+        "gradient steps",
+        "The same in the newest batches: half of the actions have less.",
+    ),
+    Figure(
+        "policy_lag_p95",
+        (LEARNER,),
+        Kind.VALUE,
+        "gradient steps",
+        "The same: 95 % of the actions have less.",
+    ),
+    Figure(
+        "waited_s", (LEARNER,), Kind.COUNT, "s", "Spent waiting for batches so far."
+    ),
+    Figure(
+        "snapshot",
+        (LEARNER,),
+        Kind.TEXT,
+        "",
+        "In a row of its own: `train_step` and `path` of a snapshot of the replay "
+        "table; `path` is None if it could not be written.",
+    ),
+    # --- Eval job -----------------------------------------------------------------
+    Figure(
+        "train_step",
+        (EVAL_JOB,),
+        Kind.COUNT,
+        "gradient steps",
+        "Of the weights judged last.",
+    ),
+    Figure(
+        "average_return",
+        (EVAL_JOB,),
+        Kind.VALUE,
+        "return",
+        "Of those weights, greedy.",
+    ),
+    Figure(
+        "std_return", (EVAL_JOB,), Kind.VALUE, "return", "Standard deviation of it."
+    ),
+    Figure(
+        "target_return",
+        (EVAL_JOB,),
+        Kind.VALUE,
+        "return",
+        "At which the run ends; None if at none.",
+    ),
+    # --- The end ------------------------------------------------------------------
+    Figure("status", (RUN,), Kind.TEXT, "", "Why the run has ended; one row."),
+    Figure("train_step", (RUN,), Kind.COUNT, "gradient steps", "Of its final weights."),
+)
+
+
+def numbers(role: str) -> list[Figure]:
+    """The figures of a role that can be drawn."""
+    return [
+        each for each in FIGURES if role in each.roles and each.kind is not Kind.TEXT
+    ]
