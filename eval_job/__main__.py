@@ -41,6 +41,7 @@ def main() -> int:
     if reached or run.run_has_ended():
         finish_run(judge, run, variables, weights.train_step)
     judge.draw_returns()
+    judge.close()
     if not stop.is_set():
         judge.record_videos()
     run.leave()

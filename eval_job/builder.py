@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 from tf_agents.typing import types
 
 from eval_job.judge import Judge
+from eval_job.recorder import Recorder
 from experiment import seeding
 from experiment.definition import Experiment
 from experiment.idle import IdleLimit
@@ -30,6 +32,15 @@ def idle_limit(run: Membership, weights: WeightsPuller) -> IdleLimit:
         run.is_running,
         lambda: weights.newest_train_step,
         "newer weights: see the learner's log",
+    )
+
+
+def recorder(experiment: Experiment, seed: np.random.SeedSequence) -> Recorder:
+    """Of videos of the experiment's environment, with an agent of its own."""
+    return Recorder(
+        experiment.environment,
+        lambda: experiment.make_agent(experiment.environment())[0],
+        seed,
     )
 
 
@@ -58,5 +69,6 @@ def build(
         root_dir,
         env_steps=lambda: run.env_steps(items),
         seed=seed,
+        recorder=recorder(experiment, seed.spawn(1)[0]),
     )
     return judge, tables.weights_of(agent, train_step)

@@ -11,6 +11,7 @@ from tf_agents.agents import tf_agent
 from tf_agents.policies import random_tf_policy, tf_policy
 
 from eval_job import evaluator, plot, video
+from eval_job.recorder import Recorder
 from eval_job.returns_file import Row
 from eval_job.returns_log import ReturnsLog
 from experiment import environments, run_dir
@@ -31,6 +32,8 @@ class Judge:
         root_dir: Path,
         env_steps: Callable[[], int],
         seed: np.random.SeedSequence,
+        *,
+        recorder: Recorder,
     ) -> None:
         """Makes the environments.
 
@@ -42,6 +45,7 @@ class Judge:
           root_dir: Folder of the run.
           env_steps: Says how many environment steps the run has taken.
           seed: Each evaluation gets its own child of it.
+          recorder: Of videos of chosen evaluations.
         """
         self._factory = environment_factory
         self._environment = environments.batched(
@@ -57,6 +61,9 @@ class Judge:
         self._env_steps = env_steps
         self._seed = seed
         self._log = ReturnsLog(root_dir)
+        self._recorder = recorder
+        self._agent = agent
+        self._videos_passed = 0  # Intervals that have had their video.
 
     def judge_random_policy(self) -> None:
         """Evaluates the random policy, once in the life of a run."""
@@ -81,7 +88,19 @@ class Judge:
             row.min_return,
             row.max_return,
         )
+        self._record_if_chosen(row.train_step)
         return row
+
+    def _record_if_chosen(self, train_step: int) -> None:
+        """Lets a video of these weights be recorded, now and then."""
+        interval = self._settings.video_interval_train_steps
+        if interval is None or train_step // interval == self._videos_passed:
+            return
+        self._videos_passed = train_step // interval
+        path = self._root_dir / run_dir.VIDEOS_DIR / f"train_step_{train_step}.mp4"
+        weights = [each.numpy() for each in self._agent.policy.variables()]
+        if not self._recorder.start(path, weights):
+            logging.warning("no video %s: the one before is not done", path.name)
 
     def reaches_target(self, row: Row) -> bool:
         """Whether these weights reach the target return, for sure.
@@ -107,6 +126,10 @@ class Judge:
                 f"{self._manifest.num_actors} actors",
             )
 
+    def close(self) -> None:
+        """Gives up a video that is being recorded."""
+        self._recorder.close()
+
     def record_videos(self) -> None:
         """Records the agent as it is now, and the random policy."""
         environment = environments.batched(self._factory, 1, self._seed.spawn(1)[0])
@@ -121,5 +144,7 @@ class Judge:
 
     def _evaluate(self, policy: tf_policy.TFPolicy, train_step: int) -> Row:
         env_steps = self._env_steps()
-        returns = evaluator.evaluate(self._environment, policy, self._seed.spawn(1)[0])
+        seed = self._seed.spawn(1)[0]
+        with self._recorder.turn:
+            returns = evaluator.evaluate(self._environment, policy, seed)
         return Row.of(returns, train_step, env_steps, self._manifest.wall_time_s())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -31,34 +32,52 @@ def record(
     Returns:
       Frames written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    frames = _frames(environment, policy, episodes)
+    return write(path, play(environment, policy, episodes))
+
+
+def write(path: Path, frames: Iterable[np.ndarray]) -> int:
+    """Writes frames to a video; the file is there once it is whole.
+
+    Args:
+      path: mp4 file to write.
+      frames: At least one, uint8 [height, width, 3].
+
+    Returns:
+      Frames written.
+    """
+    frames = iter(frames)
     first = next(frames)
     height, width = first.shape[:2]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}")
     video = imageio_ffmpeg.write_frames(
-        str(path),
+        str(fresh),
         (width, height),
         fps=FRAMES_PER_SECOND,
         macro_block_size=2,  # Any even size will do: no scaling to multiples of 16.
         # Half the time of the default, for somewhat larger files.
-        output_params=["-preset", "ultrafast"],
+        output_params=["-preset", "ultrafast", "-f", "mp4"],
     )
     video.send(None)
-    video.send(first)
-    written = 1
-    for frame in frames:
-        video.send(frame)
-        written += 1
-    video.close()
+    written = 0
+    try:
+        for frame in itertools.chain([first], frames):
+            video.send(frame)
+            written += 1
+        video.close()
+        fresh.replace(path)
+    finally:
+        video.close()
+        fresh.unlink(missing_ok=True)
     return written
 
 
-def _frames(
+def play(
     environment: py_environment.PyEnvironment,
     policy: py_policy.PyPolicy,
     episodes: int,
 ) -> Iterator[np.ndarray]:
-    """Yields what the environment looks like, uint8 [height, width, 3]."""
+    """Yields what it looks like when a policy plays, uint8 [height, width, 3]."""
     for _ in range(episodes):
         time_step = environment.reset()
         state = policy.get_initial_state(1)

@@ -150,11 +150,14 @@ class Evaluation:
       episodes: Episodes of one evaluation; the average is taken over them.
       interval_train_steps: Fewest gradient steps between two evaluations.
       target_return: Average return at which the run ends; None never ends it.
+      video_interval_train_steps: Fewest gradient steps between two videos of
+        evaluations on the way; None records none but those at the end.
     """
 
     episodes: int = 10
     interval_train_steps: int = 1_000
     target_return: float | None = None
+    video_interval_train_steps: int | None = 100_000
 
     def __post_init__(self) -> None:
         """Validates; raises `ConfigurationError`."""
@@ -167,6 +170,13 @@ class Evaluation:
         )
         if self.target_return is not None:
             check_number("Evaluation.target_return", self.target_return)
+        if self.video_interval_train_steps is not None:
+            check_number(
+                "Evaluation.video_interval_train_steps",
+                self.video_interval_train_steps,
+                1,
+                integer=True,
+            )
 
 
 def _check_seconds(name: str, value: float) -> None:

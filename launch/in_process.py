@@ -14,6 +14,7 @@ from tf_agents.agents import tf_agent
 from tf_agents.environments import py_environment
 
 from actor.collector import Collector
+from eval_job import builder as eval_builder
 from eval_job.judge import Judge
 from experiment import devices, environments, run_start, run_status, seeding
 from experiment.definition import Experiment
@@ -74,6 +75,7 @@ class InProcessRun:
             options.root_dir,
             env_steps=lambda: env_steps_before + self.collector.env_steps,
             seed=seed.spawn(1)[0],
+            recorder=eval_builder.recorder(self._experiment, seed.spawn(1)[0]),
         )
         self.checkpoint_interval_s = self._experiment.train.checkpoint_interval_s
         self.evaluation_interval = self._experiment.evaluation.interval_train_steps
@@ -206,6 +208,7 @@ def run(options: Options, stop: StopSignal, say: Callable[[str], None]) -> Outco
     parts.report()
     parts.trainer.export()
     parts.judge.draw_returns()
+    parts.judge.close()
     if not stop.is_set():
         parts.judge.record_videos()
     parts.close()

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tf_agents.agents import tf_agent
 from tf_agents.typing import types
 
-from eval_job import returns_file
+from eval_job import builder, returns_file
 from eval_job.judge import Judge
 from eval_job.returns_file import Row
 from experiment import run_dir
@@ -60,8 +60,12 @@ class MakeJudge(Protocol):
         target: float | None = None,
         picture: tuple[int, int] | None = None,
         length: int = 1,
+        video_interval: int | None = None,
     ) -> Judged:
-        """Args: the returns, the target, the size of the picture, steps an episode."""
+        """Args: the returns, the target, the size of the picture, steps an episode.
+
+        And train steps between two videos.
+        """
 
 
 @pytest.fixture
@@ -73,6 +77,7 @@ def make_judge(tmp_path: Path) -> MakeJudge:
         target: float | None = None,
         picture: tuple[int, int] | None = None,
         length: int = 1,
+        video_interval: int | None = None,
     ) -> Judged:
         episodes = ([0.0] * (length - 1) + [earned] for earned in returns)
         environment = ScriptedEnvironment(episodes, picture)
@@ -84,7 +89,11 @@ def make_judge(tmp_path: Path) -> MakeJudge:
         judge = Judge(
             experiment.environment,
             agent,
-            Evaluation(episodes=1, target_return=target),
+            Evaluation(
+                episodes=1,
+                target_return=target,
+                video_interval_train_steps=video_interval,
+            ),
             Manifest.new(
                 gin_file="test.gin",
                 gin_text="",
@@ -96,6 +105,7 @@ def make_judge(tmp_path: Path) -> MakeJudge:
             tmp_path,
             env_steps=lambda: 1000 * environment.begun,
             seed=np.random.SeedSequence(0),
+            recorder=builder.recorder(experiment, np.random.SeedSequence(1)),
         )
         return Judged(judge, environment, experiment, agent, train_step, tmp_path)
 

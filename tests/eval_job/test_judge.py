@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.eval_job.conftest import MakeJudge
+from tests.reverb_server.waiting import wait_until
 
 
 def test_the_random_policy_is_judged_once_in_the_life_of_a_run(
@@ -135,3 +136,16 @@ def test_an_environment_without_a_picture_is_no_fault(
     assert "no video trained.mp4" in caplog.text
     assert "no video random.mp4" in caplog.text
     assert not list(tmp_path.glob("videos/*"))
+
+
+def test_chosen_evaluations_are_recorded(make_judge: MakeJudge, tmp_path: Path) -> None:
+    """The first after each multiple of the interval, with the weights judged then."""
+    judged = make_judge(itertools.repeat(1.0), picture=(16, 16), video_interval=100)
+    for train_step in (0, 60, 130, 190, 210):
+        judged.judge.judge(train_step)
+        if train_step in (130, 210):
+            video = tmp_path / "videos" / f"train_step_{train_step}.mp4"
+            wait_until(video.exists)
+    judged.judge.close()
+    names = {path.name for path in tmp_path.glob("videos/*")}
+    assert names == {"train_step_130.mp4", "train_step_210.mp4"}

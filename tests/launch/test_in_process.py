@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from eval_job import returns_file
 from experiment import environments, run_dir, seeding
 from launch import in_process
 from launch.in_process import InProcessRun
+from reverb_server import figures
 from tests.launch.a_run import options
 from tests.reverb_server.run_for_tests import StopByHand
 
@@ -90,6 +92,22 @@ def test_updates_follow_the_environment_steps_exactly(start: Start) -> None:
         assert run.trainer.train_step == min(due, last)
     run.take_turn()
     assert run.trainer.train_step == last
+
+
+def test_each_role_has_its_figures(start: Start, tmp_path: Path) -> None:
+    """As if they were processes of their own."""
+    run = start("Train.max_train_steps = 4")
+    while not run.is_done:
+        run.take_turn()
+    run.evaluate()
+    run.report()
+    lines = (tmp_path / "run" / run_dir.METRICS).read_text().splitlines()
+    rows = {row["role"]: row for row in map(json.loads, lines)}
+    assert set(rows) == set(figures.PROCESSES)
+    assert rows["learner"]["train_step"] == rows["reverb_server"]["train_step"] == 4
+    assert rows["actor"]["env_steps"] == run.collector.env_steps
+    assert rows["eval_job"]["train_step"] == 4
+    assert all(row["memory_mb"] > 0 for row in rows.values())
 
 
 def weights_of(run: InProcessRun) -> np.ndarray:
