@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Callable, TypeVar
 
+from experiment import process
 from launch.children import Child, Role, end_all
 
 _T = TypeVar("_T")
@@ -24,8 +25,8 @@ START_TIMEOUT_S = 120.0
 # Seconds between two looks at what is waited for.
 _POLL_S = 0.1
 
-# Seconds until a process that was asked to end is killed.
-_GRACE_S = 5.0
+# Seconds until a process that was asked to end is killed: a launcher ends others first.
+_GRACE_S = 5 * process.GRACE_S
 
 
 class Children:
