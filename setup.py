@@ -28,6 +28,7 @@ setup(
         "eval_job",
         "experiment",
         "launch",
+        "launch.doctor",
         "learner",
         "reverb_server",
     ],

@@ -30,7 +30,7 @@ from tf_agents.trajectories import policy_step, trajectory
 from tf_agents.trajectories import time_step as ts
 
 from benchmarks import stock_parts
-from experiment import process
+from experiment import process, proxy
 from experiment.errors import EXIT_FINISHED
 from reverb_server import address as address_lib
 
@@ -213,7 +213,7 @@ def main() -> int:
     """Parses, connects, plays the role."""
     address = f"localhost:{_PORT.value}"
     if _ROLE.value == "server":
-        address_lib.bypass_proxy("localhost")
+        proxy.bypass("localhost")
         serve(_PORT.value)
     address_lib.connect(address, should_stop=lambda: False)
     if _ROLE.value == "learner":

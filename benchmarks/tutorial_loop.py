@@ -19,8 +19,7 @@ from tf_agents.specs import tensor_spec
 from tf_agents.train.utils import spec_utils
 from tf_agents.utils import common
 
-from experiment import agents
-from reverb_server import address as address_lib
+from experiment import agents, proxy
 
 _ENVIRONMENT = "CartPole-v1"
 _TABLE = "uniform_table"
@@ -99,7 +98,7 @@ def _make_replay(
     reverb_utils.ReverbAddTrajectoryObserver,
 ]:
     """A server in this process, and what reads and writes its table."""
-    address_lib.bypass_proxy("localhost")
+    proxy.bypass("localhost")
     table = reverb.Table(
         _TABLE,
         max_size=_MAX_SIZE,

@@ -17,6 +17,8 @@ from experiment.presets import DEFAULT_PRESET
 # The flags belong to the main that asks for them: its --help shows them.
 flags.disclaim_key_flags()
 
+DEFAULT_NUM_ACTORS = 2
+
 
 def define_server_address() -> flags.FlagHolder[str | None]:
     """`--server_address`."""
@@ -63,7 +65,9 @@ def define_seed() -> flags.FlagHolder[int | None]:
 
 def define_num_actors() -> flags.FlagHolder[int]:
     """`--num_actors`."""
-    return flags.DEFINE_integer("num_actors", 2, "Actor processes of the run.")
+    return flags.DEFINE_integer(
+        "num_actors", DEFAULT_NUM_ACTORS, "Actor processes of the run."
+    )
 
 
 def define_max_train_steps() -> flags.FlagHolder[int | None]:

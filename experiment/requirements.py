@@ -40,6 +40,16 @@ def check() -> None:
     Raises:
       ConfigurationError: They do not fit.
     """
+    check_machine()
+    check_packages()
+
+
+def check_machine() -> None:
+    """Compares the machine and its Python with those that there are wheels for.
+
+    Raises:
+      ConfigurationError: They do not fit.
+    """
     machine = f"{platform.system()} {platform.machine()}"
     first, end = _PYTHONS
     if machine != "Linux x86_64" or not first <= sys.version_info[:2] < end:
@@ -48,7 +58,15 @@ def check() -> None:
             f"dm-reverb has wheels for these only; found {machine}, Python "
             f"{platform.python_version()}."
         )
-    found = {name: _version(name) for name in RELEASES}
+
+
+def check_packages() -> None:
+    """Compares the installed packages with the releases that fit together.
+
+    Raises:
+      ConfigurationError: They do not fit.
+    """
+    found = {name: version(name) for name in RELEASES}
     wrong = [
         f"{name} {found[name] or 'is missing'} ({release}* is needed)"
         for name, release in RELEASES.items()
@@ -61,7 +79,7 @@ def check() -> None:
         )
 
 
-def _version(name: str) -> str:
+def version(name: str) -> str:
     """Of an installed package; empty if there is none."""
     try:
         return importlib.metadata.version(name)

@@ -1,5 +1,4 @@
-"""Starts the processes of a run on one machine, watches them, and ends them."""
+"""Starts the processes of a run on one machine, watches them, and ends them.
 
-from experiment import requirements
-
-requirements.require()
+Nothing is required here: the doctor, which says what is missing, has to run anywhere.
+"""

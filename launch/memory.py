@@ -30,14 +30,19 @@ def check(num_actors: int) -> None:
         )
 
 
+def needed(num_actors: int) -> int:
+    """Bytes that so many actors, server, learner and eval job take."""
+    return (num_actors + _OTHERS) * _PROCESS_BYTES
+
+
 def warning(num_actors: int) -> str | None:
     """What to tell the user before so many actors start; None if they will fit."""
-    needed = (num_actors + _OTHERS) * _PROCESS_BYTES
+    size = needed(num_actors)
     available = psutil.virtual_memory().available
-    if needed <= available:
+    if size <= available:
         return None
     return (
         f"warning: --num_actors is {num_actors}; they, server, learner and eval job "
-        f"need about {needed / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are "
+        f"need about {size / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are "
         "available. If processes are killed, start fewer."
     )

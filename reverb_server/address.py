@@ -7,14 +7,13 @@ like a frozen program, tensorflow/agents#666): so every role connects here first
 from __future__ import annotations
 
 import contextlib
-import logging
-import os
 import socket
 import time
 from typing import Any, Callable
 
 import reverb
 
+from experiment import proxy
 from experiment.errors import ConfigurationError
 from reverb_server.port import MAX_PORT
 
@@ -26,9 +25,6 @@ _RETRY_S = 0.1
 
 # What `server_info` raises while nobody answers; "Socket closed" is a RuntimeError.
 NO_ANSWER = (reverb.errors.ReverbError, RuntimeError)
-
-# gRPC obeys these, even for 127.0.0.1.
-_PROXY_VARIABLES = ("grpc_proxy", "https_proxy", "http_proxy")
 
 
 def parse_address(address: str) -> tuple[str, int]:
@@ -55,30 +51,6 @@ def parse_address(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def bypass_proxy(host: str) -> None:
-    """Keeps gRPC from sending a run's traffic through an HTTP proxy."""
-    # gRPC reads the second only if the first is not set.
-    variable = "no_grpc_proxy" if "no_grpc_proxy" in os.environ else "no_proxy"
-    hosts = [name for name in os.environ.get(variable, "").split(",") if name]
-    needed = [host.strip("[]"), "localhost", "127.0.0.1"]
-    if set(needed) <= set(hosts):
-        return
-    os.environ[variable] = ",".join(dict.fromkeys([*hosts, *needed]))
-    if _proxies():
-        logging.info(
-            "%s is set; passing it by to reach %s, by %s=%s",
-            ", ".join(_proxies()),
-            host,
-            variable,
-            os.environ[variable],
-        )
-
-
-def _proxies() -> list[str]:
-    """The variables that name a proxy."""
-    return [name for name in _PROXY_VARIABLES if os.environ.get(name)]
-
-
 def connect(
     address: str,
     should_stop: Callable[[], bool],
@@ -98,7 +70,7 @@ def connect(
       ConfigurationError: The address is wrong, or nobody answers in time.
     """
     host, port = parse_address(address)
-    bypass_proxy(host)
+    proxy.bypass(host)
     deadline = time.monotonic() + timeout_s
     while not should_stop():
         if _is_listening(host, port):
@@ -125,7 +97,7 @@ def _is_listening(host: str, port: int) -> bool:
 
 
 def _nobody_answers(address: str, timeout_s: float) -> str:
-    proxies = ", ".join(_proxies())
+    proxies = ", ".join(proxy.variables())
     hint = f" (mind that {proxies} is set)" if proxies else ""
     return (
         f"no Reverb server answered at {address} within {timeout_s:.0f} s{hint}; start "

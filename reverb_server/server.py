@@ -15,13 +15,13 @@ import reverb
 import tensorflow as tf
 from tf_agents.experimental.distributed import reverb_variable_container
 
-from experiment import run_dir, run_start
+from experiment import proxy, run_dir, run_start
 from experiment.definition import Experiment, operative_text
 from experiment.errors import ConfigurationError, one_line
 from experiment.interval import Interval
 from experiment.manifest import Manifest
 from reverb_server import restored_server, run_tables, tables
-from reverb_server.address import NO_ANSWER, bypass_proxy
+from reverb_server.address import NO_ANSWER
 from reverb_server.metrics_log import MetricsLog
 from reverb_server.replay_figures import ReplayFigures
 from reverb_server.replay_snapshots import ReplaySnapshots, Snapshot
@@ -96,7 +96,7 @@ class RunServer:
         # Keep it: a Reverb server that nobody refers to stops.
         self._server, restored = self._start(make_tables, port, restore)
         self._require_restored(restored, restore and not may_be_empty)
-        bypass_proxy("localhost")
+        proxy.bypass("localhost")
         self.address = f"localhost:{port}"
         self.client = reverb.Client(self.address)
         self._replay_figures = ReplayFigures(experiment.replay)

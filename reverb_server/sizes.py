@@ -28,15 +28,31 @@ def check_weights(specs: types.NestedTensorSpec) -> None:
     Raises:
       ConfigurationError: They are too large.
     """
-    size = sum(
-        math.prod(spec.shape) * spec.dtype.size for spec in tf.nest.flatten(specs)
-    )
+    size = weights_bytes(specs)
     if size > MAX_WEIGHTS_BYTES:
         raise ConfigurationError(
             f"the agent's weights have {size / _GB:.1f} GB, but Reverb can carry "
             f"{MAX_WEIGHTS_BYTES / _GB} GB at most, in one message; make its network "
             "smaller, e.g. by q_network.layers."
         )
+
+
+def weights_bytes(specs: types.NestedTensorSpec) -> int:
+    """Bytes of weights with these specs, or of variables."""
+    return sum(
+        math.prod(spec.shape) * spec.dtype.size for spec in tf.nest.flatten(specs)
+    )
+
+
+def replay_bytes(layout: ReplayLayout, replay: Replay) -> int:
+    """Bytes of a full replay table, before Reverb compresses it.
+
+    Args:
+      layout: Of the table.
+      replay: Its settings.
+    """
+    copies = 1 if layout.shares_steps else layout.sequence_length
+    return replay.max_size * copies * layout.codec.step_bytes
 
 
 def check_replay(layout: ReplayLayout, replay: Replay) -> None:
@@ -52,15 +68,14 @@ def check_replay(layout: ReplayLayout, replay: Replay) -> None:
     Raises:
       ConfigurationError: It is too large.
     """
-    copies = 1 if layout.shares_steps else layout.sequence_length
-    size = replay.max_size * copies * layout.codec.step_bytes
+    size = replay_bytes(layout, replay)
     memory = psutil.virtual_memory()
     told = (
         f"Replay.max_size is {replay.max_size}, and so many transitions have "
         f"{size / _GB:.1f} GB when full, not compressed"
     )
     if size > memory.total:
-        most = memory.total // (copies * layout.codec.step_bytes)
+        most = memory.total * replay.max_size // size
         raise ConfigurationError(
             f"{told}, but this machine has {memory.total / _GB:.1f} GB of memory; set "
             f"it to {most} at most."

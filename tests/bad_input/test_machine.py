@@ -15,12 +15,12 @@ import psutil
 import pytest
 import tensorflow as tf
 
-from experiment import requirements
+from experiment import proxy, requirements
 from experiment.definition import Experiment
 from experiment.errors import ConfigurationError
 from experiment.settings import Replay
 from launch import memory
-from reverb_server import address, tables
+from reverb_server import tables
 from tests.reverb_server.conftest import Built
 from tests.system.commands import CHECKOUT, Start
 
@@ -196,15 +196,15 @@ def test_a_proxy_is_passed_by_and_that_is_said_once(
 ) -> None:
     """No word if there is none."""
     monkeypatch.delenv("no_grpc_proxy", raising=False)
-    for proxy in ("", "http://127.0.0.1:9"):
+    for url in ("", "http://127.0.0.1:9"):
         monkeypatch.setenv("no_proxy", "")
-        monkeypatch.setenv("https_proxy", proxy)
+        monkeypatch.setenv("https_proxy", url)
         caplog.clear()
         with caplog.at_level(logging.INFO):
-            address.bypass_proxy("10.0.0.1")
-            address.bypass_proxy("10.0.0.1")
+            proxy.bypass("10.0.0.1")
+            proxy.bypass("10.0.0.1")
         assert os.environ["no_proxy"] == "10.0.0.1,localhost,127.0.0.1"
-        assert len([m for m in caplog.messages if "https_proxy" in m]) == bool(proxy)
+        assert len([m for m in caplog.messages if "https_proxy" in m]) == bool(url)
 
 
 def test_a_server_passes_a_proxy_by_too(

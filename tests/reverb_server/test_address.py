@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 
 import portpicker
@@ -145,13 +144,3 @@ def test_a_proxy_is_named_if_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> 
     address = f"localhost:{portpicker.pick_unused_port()}"
     with pytest.raises(ConfigurationError, match="mind that https_proxy is set"):
         address_lib.connect(address, lambda: False, timeout_s=0.1)
-
-
-def test_what_passed_by_the_proxy_before_still_does(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The host is added once, without brackets."""
-    monkeypatch.setenv("no_proxy", "example.org,localhost")
-    for _ in range(2):
-        address_lib.bypass_proxy("[::1]")
-    assert os.environ["no_proxy"] == "example.org,localhost,::1,127.0.0.1"

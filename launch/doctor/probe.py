@@ -1,0 +1,58 @@
+"""`python -m launch.doctor.probe`: the doctor's checks that need TensorFlow.
+
+Prints a line of JSON when a check begins, and one when it has ended; the process may
+crash in between. Each check has a deadline, by a signal that ends the process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+
+from launch.doctor import imports, isolated
+from launch.doctor import options as options_lib
+from launch.doctor.finding import FAIL, Check, Finding
+
+
+def main() -> None:
+    """Checks; what builds on a check that failed is left out."""
+    options = options_lib.read(sys.argv[1:])
+    if _run(imports.checks()):
+        for group in _groups(options):
+            _run(group)
+    os._exit(0)  # Whatever threads of libraries still do.
+
+
+def _run(checks: Iterable[Check]) -> bool:
+    """Checks until one fails; returns whether none did."""
+    for check in checks:
+        signal.alarm(isolated.TIMEOUT_S)
+        _tell(Finding(isolated.BEGINS, check.name, ""))
+        finding = check.attempt()
+        _tell(finding)
+        if finding.level == FAIL:
+            return False
+    return True
+
+
+def _tell(finding: Finding) -> None:
+    print(f"\n{json.dumps(finding)}", flush=True)
+
+
+def _groups(options: options_lib.Options) -> Iterator[Iterable[Check]]:
+    """Checks of which each builds on those before in its group."""
+    # They need what was looked for just now.
+    from launch.doctor import gpu, preset, served  # noqa: PLC0415
+
+    yield [Check("gpu", gpu.check)]
+    yield preset.checks(options)
+    if options.server_address:
+        # The last, since it makes gin forget the preset.
+        yield served.checks(options.server_address)
+
+
+if __name__ == "__main__":
+    main()
