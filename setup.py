@@ -29,12 +29,17 @@ setup(
         "experiment",
         "launch",
         "launch.doctor",
+        "launch.report",
         "learner",
         "reverb_server",
     ],
     # `configs` holds no Python: it is named above so that a wheel puts the presets
     # where a checkout has them, beside the packages.
-    package_data={"benchmarks": ["*.gin"], "configs": ["*.gin"]},
+    package_data={
+        "benchmarks": ["*.gin"],
+        "configs": ["*.gin"],
+        "launch.report": ["*.jinja", "*.css", "*.js"],
+    },
     # The packages lie in the root itself. Saying so makes an editable install one
     # plain path entry, which type checkers and IDEs follow too.
     package_dir={"": "."},

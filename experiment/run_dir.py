@@ -20,6 +20,7 @@ METRICS = "metrics.jsonl"
 FAULTS = "faults.jsonl"
 RESULT = "result.json"
 RETURNS_PLOT = "returns.png"
+REPORT = "report.html"
 LOGS_DIR = "logs"
 VIDEOS_DIR = "videos"
 EVAL_DIR = "eval"  # Beside TF-Agents' own `train` and `policies`.
@@ -161,6 +162,15 @@ def lock(root_dir: Path) -> int:
     return folder
 
 
+def is_in_use(root_dir: Path) -> bool:
+    """Whether a run in a folder is still going."""
+    try:
+        os.close(lock(root_dir))
+    except ConfigurationError:
+        return True
+    return False
+
+
 def new_root_dir(runs: Path = RUNS) -> Path:
     """Makes a fresh folder for a run, named by the time; no two runs get the same."""
     name = time.strftime("%Y-%m-%d_%H-%M-%S")
@@ -185,7 +195,7 @@ def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        fresh.write_text(text)
+        fresh.write_text(text, encoding="utf-8", errors="replace")
         fresh.replace(path)
     except OSError:
         fresh.unlink(missing_ok=True)

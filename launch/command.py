@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import psutil
 
 from experiment import process, run_dir, run_status
-from experiment.errors import EXIT_CONFIGURATION, EXIT_FAILED
+from experiment.errors import EXIT_CONFIGURATION, EXIT_FAILED, one_line
 from launch import memory, result, screen
 from launch import options as options_lib
 from launch.result import Outcome
@@ -16,7 +17,7 @@ from reverb_server import port as port_lib
 
 
 def main() -> int:
-    """Parses, reserves the port, runs, writes the result."""
+    """Parses, reserves the port, runs, writes the result and the report."""
     stop = process.StopSignal(4 * process.GRACE_S)
     started_at = psutil.Process().create_time()
     options = options_lib.read()
@@ -26,6 +27,8 @@ def main() -> int:
         outcome = run(options, stop)
     finally:
         path = result.write(options, outcome.status, started_at, time.time())
+    if path:
+        _report(options.root_dir)
     if path and outcome.exit_code != EXIT_CONFIGURATION:
         screen.farewell(options, outcome, path)
     if outcome.error:
@@ -55,3 +58,19 @@ def _run_in_process(options: options_lib.Options, stop: process.StopSignal) -> O
         from launch import in_process  # noqa: PLC0415
 
         return in_process.run(options, stop, screen.say)
+
+
+def _report(root_dir: Path) -> None:
+    """Makes the report of a run that has existed; at the worst there is none."""
+    if not (root_dir / run_dir.MANIFEST).exists():
+        return
+    try:
+        # Needs Plotly and SciPy, which no run waits for at its start.
+        from launch.report import page  # noqa: PLC0415
+
+        page.write([root_dir], root_dir / run_dir.REPORT)
+    except Exception as error:  # noqa: BLE001  (the run is what counts)
+        screen.say(
+            f"{run_dir.REPORT} could not be made ({one_line(error)}); try again by "
+            f"python -m launch.report --root_dir={root_dir}."
+        )

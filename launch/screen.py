@@ -50,6 +50,7 @@ def farewell(options: Options, outcome: Outcome, result: Path) -> None:
     found = [
         name
         for name in (
+            run_dir.REPORT,
             run_dir.RESULT,
             run_dir.RETURNS_PLOT,
             f"{run_dir.VIDEOS_DIR}/trained.mp4",

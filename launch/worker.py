@@ -33,11 +33,8 @@ class Failure:
 
     @property
     def cause(self) -> str:
-        """The exit code, or the signal's name, in words."""
-        number = self.exit_code - 128
-        if number in set(signal.Signals):
-            return f"was ended by {signal.Signals(number).name}"
-        return f"failed with exit code {self.exit_code}"
+        """Why it ended, in words."""
+        return cause(self.exit_code)
 
     def __str__(self) -> str:
         """For the end of a run."""
@@ -45,6 +42,14 @@ class Failure:
             f"{self.name} failed (exit code {self.exit_code}, log {self.log}): "
             f"{self.last_words}"
         )
+
+
+def cause(exit_code: int) -> str:
+    """The exit code, or the signal's name, in words."""
+    number = exit_code - 128
+    if number in set(signal.Signals):
+        return f"was ended by {signal.Signals(number).name}"
+    return f"failed with exit code {exit_code}"
 
 
 class Worker:

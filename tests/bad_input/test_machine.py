@@ -33,6 +33,7 @@ PROCESSES = (
     "learner",
     "eval_job",
     "reverb_server.peek",
+    "launch.report",
 )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import importlib.util
 import inspect
 import json
 import sys
@@ -24,6 +25,7 @@ PROCESSES = (
     "learner",
     "eval_job",
     "reverb_server.peek",
+    "launch.report",
 )
 
 
@@ -32,7 +34,9 @@ def flags_of(process: str) -> dict[str, Any]:
 
     Those of libraries do not count.
     """
-    main = process if "." in process else f"{process}.__main__"
+    spec = importlib.util.find_spec(process)
+    is_package = spec is not None and spec.submodule_search_locations is not None
+    main = f"{process}.__main__" if is_package else process
     before = set(flags.FLAGS)
     importlib.import_module(main)
     ours = {

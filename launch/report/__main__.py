@@ -1,0 +1,42 @@
+"""`python -m launch.report`: the report of a run that goes on, has ended or broken off.
+
+Of several runs, it puts them side by side.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from absl import flags
+
+from experiment import process, run_dir
+from experiment.errors import EXIT_FINISHED
+from launch.report import page
+
+_ROOT_DIR = flags.DEFINE_multi_string(
+    "root_dir",
+    [],
+    "Folder of a run; may be repeated, to compare runs; default: "
+    f"{run_dir.RUNS / run_dir.LATEST}.",
+)
+_OUTPUT = flags.DEFINE_string(
+    "output",
+    None,
+    f"The HTML file to write; default: {run_dir.REPORT} in the run's folder, or here "
+    "if there are several.",
+)
+
+
+def main() -> int:
+    """Parses, reads, writes."""
+    named = _ROOT_DIR.value or [run_dir.RUNS / run_dir.LATEST]
+    root_dirs = [Path(folder).expanduser() for folder in named]
+    folder = root_dirs[0] if len(root_dirs) == 1 else Path()
+    output = Path(_OUTPUT.value or folder / run_dir.REPORT)
+    page.write(root_dirs, output)
+    print(f"see {output}")
+    return EXIT_FINISHED
+
+
+if __name__ == "__main__":
+    process.run(main)

@@ -1,0 +1,164 @@
+"""What a report says of a run in words and figures."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import time
+
+import numpy as np
+
+from experiment import machine
+from launch.report import metrics as metrics_lib
+from launch.report.metrics import Life
+from launch.report.run_files import Run
+from reverb_server import figures
+
+# Who waits for less than this share of its time is busy.
+_BUSY = 0.1
+
+_SECONDS_OF_DAY = 86_400
+
+
+@dataclasses.dataclass(frozen=True)
+class Process:
+    """All lives of a process, summed up; what is not known is None.
+
+    Attributes:
+      name: As the launcher names it.
+      host: Of its last life.
+      starts: How many lives were heard of.
+      steps: It has taken: environment steps of an actor, train steps of others.
+      memory_mb: The most.
+      cpu_percent: Mean.
+      waited: Share of its time.
+    """
+
+    name: str
+    host: str
+    starts: int
+    steps: float | None
+    memory_mb: float | None
+    cpu_percent: float | None
+    waited: float | None
+
+
+def clock(seconds: float) -> str:
+    """A length of time, as on the axes."""
+    days, rest = divmod(int(seconds), _SECONDS_OF_DAY)
+    text = f"{rest // 3600}:{rest // 60 % 60:02d}:{rest % 60:02d}"
+    return f"{days} d {text}" if days else text
+
+
+def date(unix: float) -> str:
+    """A moment, where the report is made."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(unix))
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun."""
+    ending = "" if count == 1 else "es" if noun.endswith("s") else "s"
+    return f"{count:,} {noun}{ending}"
+
+
+def tiles(run: Run) -> list[tuple[str, str, str]]:
+    """The outcome: for each figure its name, its value, and what to compare it with."""
+    returns = [row.average_return for row in run.returns]
+    target = "" if run.target is None else f"target {run.target:g}"
+    to_target_s = run.result.get("time_to_target_s")
+    found = [
+        ("last return", f"{returns[-1]:.1f}" if returns else "none yet", target),
+        ("best return", f"{max(returns):.1f}" if returns else "none yet", ""),
+        ("train steps", f"{run.train_step:,}", ""),
+        ("env steps", f"{run.env_steps:,}", ""),
+        ("wall time", clock(run.wall_time_s), ""),
+    ]
+    if run.baseline:
+        average = f"{run.baseline.average_return:.1f}"
+        found.insert(2, ("random policy", average, ""))
+    if to_target_s is not None:
+        found.append(("to the target", f"{to_target_s:.0f} s", ""))
+    return found
+
+
+def processes(run: Run) -> list[Process]:
+    """All that were heard of, the server first."""
+    lives: dict[tuple[int, int], list[Life]] = {}
+    for life in run.metrics.lives:
+        place = figures.PROCESSES.index(life.role)
+        lives.setdefault((place, life.task), []).append(life)
+    return [_process(lives[key]) for key in sorted(lives)]
+
+
+def _process(lives: list[Life]) -> Process:
+    steps = "env_steps" if lives[0].role == figures.ACTOR else "train_step"
+    taken, memory, cpu = (
+        np.concatenate([life.points(figure)[1] for life in lives])
+        for figure in (steps, "memory_mb", "cpu_percent")
+    )
+    if lives[0].role == figures.ACTOR:  # Each life counts from 0.
+        ends = [life.points(steps)[1][-1:] for life in lives]
+        taken = np.concatenate(ends).cumsum()
+    waits = lives[0].role in (figures.ACTOR, figures.LEARNER)
+    return Process(
+        name=lives[0].name,
+        host=lives[-1].host,
+        starts=len(lives),
+        steps=float(taken[-1]) if len(taken) else None,
+        memory_mb=float(memory.max()) if len(memory) else None,
+        cpu_percent=float(cpu.mean()) if len(cpu) else None,
+        waited=metrics_lib.share_waited(lives) if waits else None,
+    )
+
+
+def bottleneck(run: Run) -> str:
+    """Who held the run back: whoever the others waited for."""
+    actors = metrics_lib.share_waited(run.metrics.of(figures.ACTOR))
+    learner = metrics_lib.share_waited(run.metrics.of(figures.LEARNER))
+    if actors is None or learner is None:
+        return "Not known: actors and learner have not said how long they waited."
+    if in_process(run):
+        return "One process did all the work in turns, so nobody waited for another."
+    shares = (
+        f"The actors waited {actors:.0%} of their time to insert, the learner "
+        f"{learner:.0%} of its time for batches."
+    )
+    if max(actors, learner) < _BUSY:
+        return f"Neither side: both were busy nearly all of the time. {shares}"
+    if actors > learner:
+        return (
+            f"The learner. {shares} More actors would not help; a faster learner, or "
+            "fewer samples per insert, would give more environment steps a second."
+        )
+    return (
+        f"The actors. {shares} More actors, faster environments, or more samples per "
+        "insert would give more updates a second."
+    )
+
+
+def in_process(run: Run) -> bool:
+    """Whether all roles were one process."""
+    return len({(life.host, life.pid) for life in run.metrics.lives}) == 1
+
+
+def machine_and_versions(run: Run) -> tuple[dict[str, str], dict[str, str]]:
+    """What the run was made on, and with."""
+    described = run.manifest.machine
+    versions = ("antiphon", "python", *machine.PACKAGES)
+    return (
+        {name: value for name, value in described.items() if name not in versions},
+        {name: described[name] for name in versions if name in described},
+    )
+
+
+def commands(run: Run) -> list[str]:
+    """How to make such a run again, in a checkout, with its gin text in `run.gin`."""
+    manifest = run.manifest
+    commit = manifest.machine.get("antiphon", "unknown")
+    clean = commit.removesuffix("-dirty")
+    found = [] if clean == "unknown" else [f"git checkout {shlex.quote(clean)}"]
+    if clean != commit:
+        found.append("# There were changes that were not committed.")
+    mode = "--in_process" if in_process(run) else f"--num_actors={manifest.num_actors}"
+    found.append(f"./launch/local.sh --gin_file=run.gin {mode} --seed={manifest.seed}")
+    return found
