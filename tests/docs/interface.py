@@ -17,6 +17,8 @@ from typing import Any
 import gin
 from absl import flags
 
+from launch.doctor import options as doctor_options
+
 PROCESSES = (
     "launch",
     "reverb_server",
@@ -24,14 +26,17 @@ PROCESSES = (
     "learner",
     "eval_job",
     "reverb_server.peek",
+    "launch.doctor",
 )
 
 
 def flags_of(process: str) -> dict[str, Any]:
     """The flags that a main defines, with their defaults; forgets them again.
 
-    Those of libraries do not count.
+    Those of libraries do not count. The doctor's are argparse's.
     """
+    if process == "launch.doctor":
+        return vars(doctor_options.parser().parse_args([]))
     main = process if "." in process else f"{process}.__main__"
     before = set(flags.FLAGS)
     importlib.import_module(main)
