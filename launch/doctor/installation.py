@@ -57,7 +57,7 @@ def set_up_space() -> Finding:
 
 
 def variables() -> Finding:
-    """Variables of the environment that break a package."""
+    """Variables of the environment that break a package, or may."""
     if os.environ.get("TF_USE_LEGACY_KERAS") in ("1", "True", "true"):
         return Finding(
             FAIL,
@@ -65,6 +65,14 @@ def variables() -> Finding:
             "TF_USE_LEGACY_KERAS is set, so TensorFlow 2.15 looks for a Keras that is "
             "not installed",
             "unset TF_USE_LEGACY_KERAS",
+        )
+    if os.environ.get("PYTHONPATH"):
+        return Finding(
+            WARN,
+            "variables",
+            f"PYTHONPATH is {os.environ['PYTHONPATH']}: what is there takes the place "
+            "of installed packages",
+            "unset PYTHONPATH, unless your own modules are there",
         )
     return Finding(OK, "variables", "none that does harm")
 

@@ -121,7 +121,7 @@ class Server:
     def members(self) -> Finding:
         """When each role was last heard of, if its figures can be read from here."""
         root_dir = Path(self._manifest.root_dir)
-        if not (root_dir / run_dir.METRICS).exists():
+        if not self._is_in(root_dir):
             text = f"not known here: {root_dir} is on the server's host"
             return Finding(OK, "members", text)
         rows = {role: run_dir.last_row(root_dir, role) for role in _ROLES}
@@ -133,3 +133,9 @@ class Server:
             text = f"{found}; not for {SILENT_S:.0f} s: {', '.join(missing)}"
             return Finding(WARN, "members", text, f"see the logs in {root_dir}")
         return Finding(OK, "members", found)
+
+    def _is_in(self, root_dir: Path) -> bool:
+        """Whether the run's folder is, on this host too, that of this run."""
+        if not (root_dir / run_dir.MANIFEST).exists():
+            return False
+        return run_dir.read_manifest(root_dir).run_id == self._manifest.run_id

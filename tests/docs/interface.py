@@ -18,6 +18,8 @@ from typing import Any
 import gin
 from absl import flags
 
+from launch.doctor import options as doctor_options
+
 PROCESSES = (
     "launch",
     "reverb_server",
@@ -26,14 +28,17 @@ PROCESSES = (
     "eval_job",
     "reverb_server.peek",
     "launch.report",
+    "launch.doctor",
 )
 
 
 def flags_of(process: str) -> dict[str, Any]:
     """The flags that a main defines, with their defaults; forgets them again.
 
-    Those of libraries do not count.
+    Those of libraries do not count. The doctor's are argparse's.
     """
+    if process == "launch.doctor":
+        return vars(doctor_options.parser().parse_args([]))
     spec = importlib.util.find_spec(process)
     is_package = spec is not None and spec.submodule_search_locations is not None
     main = f"{process}.__main__" if is_package else process

@@ -1,0 +1,84 @@
+"""launch/doctor/preset.py: what is to be learned, and whether it fits this machine."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from launch.doctor import options
+from launch.doctor import preset as preset_lib
+from launch.doctor.finding import Check
+from launch.doctor.preset import Preset, checks
+
+
+@pytest.fixture
+def free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A machine with 16 GB, all of it free, in no container."""
+    memory = SimpleNamespace(total=16 * 10**9, available=16 * 10**9)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr(psutil, "swap_memory", lambda: SimpleNamespace(total=0))
+    limit, usage = tmp_path / "limit", tmp_path / "usage"
+    monkeypatch.setattr(preset_lib, "_CGROUPS", [(str(limit), str(usage))])
+    return memory
+
+
+def built(*arguments: str) -> Preset:
+    """A preset with its agent."""
+    preset = Preset(options.read(arguments))
+    assert preset.build().level == "ok"
+    return preset
+
+
+def test_memory_is_compared_with_what_processes_and_a_full_table_need(
+    free: SimpleNamespace, tmp_path: Path
+) -> None:
+    """2 actors and 3 others at 0.5 GB; 100,000 transitions of 96 bytes."""
+    preset = built()
+    free.available = int(2.5e9 + 96e5)
+    assert preset.memory().level == "ok"
+    free.available -= 1
+    found = preset.memory()
+    assert found.level == "warn"
+    assert "--num_actors" in found.remedy
+    too_many = Check("memory", built("--num_actors=1000").memory).attempt()
+    assert too_many.level == "fail"
+
+
+def test_a_container_has_what_its_limit_leaves(
+    free: SimpleNamespace, tmp_path: Path
+) -> None:
+    """The machine's own figures are those of the host."""
+    preset = built()
+    (tmp_path / "limit").write_text("max\n")
+    (tmp_path / "usage").write_text("1\n")
+    assert preset.memory().level == "ok"
+    (tmp_path / "limit").write_text(f"{2 * 10**9}\n")
+    found = preset.memory()
+    assert found.level == "warn"
+    assert found.text.startswith("2.0 GB available")
+
+
+def test_the_disk_has_to_hold_all_snapshots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two replay tables and the one being written, checkpoints, and the rest."""
+    preset = built(f"--root_dir={tmp_path}")
+    for free, level in ((132e6, "ok"), (128e6, "warn")):
+        usage = SimpleNamespace(free=free)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, usage=usage: usage)
+        assert preset.disk().level == level
+
+
+def test_a_preset_that_cannot_be_built_is_refused_as_by_the_launcher(
+    tmp_path: Path,
+) -> None:
+    """With gin's words; what builds on it is not checked."""
+    path = tmp_path / "mine.gin"
+    path.write_text("Replay.batch_size = 0")
+    found = next(checks(options.read([f"--gin_file={path}"]))).attempt()
+    assert found.level == "fail"
+    assert "Replay.batch_size is 0" in found.text
