@@ -92,9 +92,19 @@ class StopSignal:
         return 128 + self._number if self._number else EXIT_FINISHED
 
 
+_AT_END: list[Callable[[], None]] = []
+
+
+def at_end(work: Callable[[], None]) -> None:
+    """Lets something be called when this process ends, by whatever thread."""
+    _AT_END.append(work)
+
+
 def end_process(code: int) -> None:
     """Ends now, whatever threads of libraries are still blocked in."""
     with contextlib.suppress(OSError, ValueError):  # The terminal may be gone.
+        for work in _AT_END:
+            work()
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()

@@ -11,8 +11,11 @@ from experiment import process, run_dir, run_status
 from experiment.errors import EXIT_CONFIGURATION, EXIT_FAILED, one_line
 from launch import memory, result, screen
 from launch import options as options_lib
+from launch import view as view_lib
+from launch.plain_view import print_line
 from launch.result import Outcome
 from launch.supervisor import Supervisor
+from launch.view import View
 from reverb_server import port as port_lib
 
 
@@ -22,42 +25,47 @@ def main() -> int:
     started_at = psutil.Process().create_time()
     options = options_lib.read()
     outcome = result.Outcome(run_status.FAILED, EXIT_FAILED)
+    view = view_lib.choose(options.quiet)
     try:
         run = _run_in_process if options.in_process else _run_processes
-        outcome = run(options, stop)
+        outcome = run(options, stop, view)
     finally:
+        view.close()
         path = result.write(options, outcome.status, started_at, time.time())
     if path:
         _report(options.root_dir)
     if path and outcome.exit_code != EXIT_CONFIGURATION:
         screen.farewell(options, outcome, path)
     if outcome.error:
-        screen.say(outcome.error)
+        print_line(outcome.error)
     return outcome.exit_code
 
 
-def _run_processes(options: options_lib.Options, stop: process.StopSignal) -> Outcome:
+def _run_processes(
+    options: options_lib.Options, stop: process.StopSignal, view: View
+) -> Outcome:
     """One process a role."""
     memory.check(options.num_actors)
     holder, port = port_lib.reserve(options.port)
-    screen.greet(options, port)
+    view.say(screen.greeting(options, port))
     warning = memory.warning(options.num_actors)
     if warning:
-        screen.say(warning)
-    started_at = psutil.Process().create_time()
-    supervisor = Supervisor(options, port, started_at, screen.say)
+        view.warn(warning)
+    supervisor = Supervisor(options, port, view)
     stop.at_last = supervisor.kill
     with holder:
         return supervisor.run(stop)
 
 
-def _run_in_process(options: options_lib.Options, stop: process.StopSignal) -> Outcome:
+def _run_in_process(
+    options: options_lib.Options, stop: process.StopSignal, view: View
+) -> Outcome:
     """All roles in this process."""
     with screen.log_to(options.root_dir / run_dir.LOGS_DIR / "in_process.log"):
         # Needs TensorFlow, which takes seconds to import; a launcher does not.
         from launch import in_process  # noqa: PLC0415
 
-        return in_process.run(options, stop, screen.say)
+        return in_process.run(options, stop, view)
 
 
 def _report(root_dir: Path) -> None:
@@ -70,7 +78,7 @@ def _report(root_dir: Path) -> None:
 
         page.write([root_dir], root_dir / run_dir.REPORT)
     except Exception as error:  # noqa: BLE001  (the run is what counts)
-        screen.say(
+        print_line(
             f"{run_dir.REPORT} could not be made ({one_line(error)}); try again by "
             f"python -m launch.report --root_dir={root_dir}."
         )

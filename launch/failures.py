@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -38,7 +37,7 @@ class Failures:
         try:
             run_dir.append_text(self._path, json.dumps(row) + "\n")
         except OSError as error:  # The disk is full: the run goes on.
-            logging.error("%s: %s", self._path, error)  # noqa: TRY400
+            self._say(f"{self._path} could not be written: {error}")
         if failure.restart_in_s is not None:
             # One line is what it said was fatal; more are the end of its log.
             words = failure.last_words

@@ -16,13 +16,23 @@ from tf_agents.environments import py_environment
 from actor.collector import Collector
 from eval_job import builder as eval_builder
 from eval_job.judge import Judge
-from experiment import devices, environments, run_start, run_status, seeding
+from experiment import (
+    devices,
+    environments,
+    run_dir,
+    run_start,
+    run_status,
+    seeding,
+)
 from experiment.definition import Experiment
 from experiment.interval import Interval
 from experiment.process import StopSignal
 from launch.options import Options
+from launch.progress import Progress
 from launch.result import Outcome
 from launch.shared_process import SharedProcess
+from launch.state import of_roles, run_state
+from launch.view import View
 from learner import builder as learner_builder
 from learner import checkpoints
 from reverb_server import port as port_lib
@@ -30,7 +40,6 @@ from reverb_server import rate_limiter, replay_layout
 from reverb_server.replay_writer import ReplayWriter
 from reverb_server.server import RunServer
 
-_PROGRESS_S = 3.0
 _REPORT_S = 2.0
 
 # Seconds to wait for a batch that must come, since the transitions are there.
@@ -79,7 +88,6 @@ class InProcessRun:
         )
         self.checkpoint_interval_s = self._experiment.train.checkpoint_interval_s
         self.evaluation_interval = self._experiment.evaluation.interval_train_steps
-        self.last_return = float("nan")
         self._judged: dict[str, Any] = {
             "target_return": self._experiment.evaluation.target_return
         }
@@ -170,7 +178,6 @@ class InProcessRun:
     def evaluate(self) -> bool:
         """Judges the weights as they are; returns whether they reach the target."""
         row = self.judge.judge(self.trainer.train_step)
-        self.last_return = row.average_return
         self._judged |= row.figures()
         return self.judge.reaches_target(row)
 
@@ -190,20 +197,30 @@ class InProcessRun:
         self._holder.close()
 
 
-def run(options: Options, stop: StopSignal, say: Callable[[str], None]) -> Outcome:
+def run(options: Options, stop: StopSignal, view: View) -> Outcome:
     """Runs until the target is reached or all gradient steps are done.
 
     Args:
       options: What the run is started with.
       stop: Ends it early.
-      say: Shows a line to the user.
+      view: Where the user looks.
 
     Returns:
       How it ended.
     """
     devices.use_one_cpu_thread()
+    progress = Progress(options.root_dir / run_dir.METRICS)
+    shown = Interval(view.interval_s)
+
+    def show() -> None:
+        if shown.due():
+            progress.read()
+            for line in progress.take_news():
+                view.warn(line)
+            view.show(run_state(options.root_dir, progress, of_roles(progress)))
+
     parts = InProcessRun(options, lambda: not stop.is_set())
-    status = _drive(parts, stop, say)
+    status = _drive(parts, stop, show)
     parts.trainer.save()
     parts.report()
     parts.trainer.export()
@@ -215,11 +232,10 @@ def run(options: Options, stop: StopSignal, say: Callable[[str], None]) -> Outco
     return Outcome(status, stop.exit_code)
 
 
-def _drive(parts: InProcessRun, stop: StopSignal, say: Callable[[str], None]) -> str:
+def _drive(parts: InProcessRun, stop: StopSignal, show: Callable[[], None]) -> str:
     """Takes turns; evaluates at multiples of the train step, and at the end."""
     parts.judge.judge_random_policy()
-    shown, told = Interval(_PROGRESS_S), Interval(_REPORT_S)
-    save = Interval(parts.checkpoint_interval_s)
+    told, save = Interval(_REPORT_S), Interval(parts.checkpoint_interval_s)
     next_evaluation = parts.trainer.train_step
     while not stop.is_set():
         if parts.is_done or parts.trainer.train_step >= next_evaluation:
@@ -233,10 +249,5 @@ def _drive(parts: InProcessRun, stop: StopSignal, say: Callable[[str], None]) ->
             parts.trainer.save()
         if told.due():
             parts.report()
-        if shown.due():
-            say(
-                f"train step {parts.trainer.train_step:,}  "
-                f"env steps {parts.collector.env_steps:,}  "
-                f"return {parts.last_return:.1f}"
-            )
+        show()
     return run_status.INTERRUPTED

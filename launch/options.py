@@ -24,6 +24,9 @@ _PORT = flags.DEFINE_integer(
 _IN_PROCESS = flags.DEFINE_boolean(
     "in_process", False, "Run all roles in one process, taking turns: to debug."
 )
+_QUIET = flags.DEFINE_boolean(
+    "quiet", False, "Show only what goes wrong, and the result."
+)
 _RESUME = shared_flags.define_resume()
 _DISCARD_REPLAY = shared_flags.define_discard_replay()
 _MAX_RESTARTS = flags.DEFINE_integer(
@@ -50,6 +53,7 @@ class Options:
     seed: int | None
     port: int | None
     in_process: bool
+    quiet: bool
     resume: bool
     discard_replay: bool
     max_restarts: int
@@ -96,6 +100,7 @@ def read() -> Options:
         seed=_SEED.value,
         port=_PORT.value,
         in_process=_IN_PROCESS.value,
+        quiet=_QUIET.value,
         resume=_RESUME.value,
         discard_replay=_DISCARD_REPLAY.value,
         max_restarts=_MAX_RESTARTS.value,

@@ -1,52 +1,108 @@
-"""The progress of a run in one line, from the figures that its processes sent."""
+"""What is known of a run: the newest figures that its processes sent."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from reverb_server import figures
+from reverb_server.motion import Growth
+
+# Counts whose growth is watched.
+_GROWING = ("train_step", "waited_s")
+
+
+@dataclasses.dataclass
+class _Heard:
+    """What was heard of one process through all its lives.
+
+    Attributes:
+      row: Its newest figures.
+      at: When each life was heard of last, by its process id.
+      worked: Process ids of the lives that have got to work.
+      growth: Of the newest life's counts.
+    """
+
+    row: dict[str, Any] = dataclasses.field(default_factory=dict)
+    at: dict[int, float] = dataclasses.field(default_factory=dict)
+    worked: set[int] = dataclasses.field(default_factory=set)
+    growth: dict[str, Growth] = dataclasses.field(default_factory=dict)
+
 
 class Progress:
-    """Follows the metrics file of a run."""
+    """Follows the metrics file of a run.
+
+    Attributes:
+      returns: Those of the eval job, oldest first, as far as they are known here.
+    """
 
     def __init__(self, metrics: Path) -> None:
         """Args: metrics: The file; need not exist yet. What it holds now is old."""
         self._metrics = metrics
         self._position = metrics.stat().st_size if metrics.exists() else 0
-        self._newest: dict[tuple[str, int], dict[str, Any]] = {}
-        self._best: float | None = None
-        self._heard: dict[tuple[str, int, int], float] = {}
-        self._worked: set[tuple[str, int, int]] = set()
+        self._heard: dict[tuple[str, int], _Heard] = {}
+        self._judged: Any = None
         self._touched = (0, 0.0)
-        self._stall_is_new = False
+        self._news: list[str] = []
+        self.returns: list[float] = []
 
     def read(self) -> None:
         """Reads what has come since the last time."""
-        self._stall_is_new = False
         if not self._metrics.exists():
             return
-        was_stalled = self._stall is not None
         with self._metrics.open() as file:
             file.seek(self._position)
             while (line := file.readline()).endswith("\n"):
                 self._position = file.tell()
                 with contextlib.suppress(ValueError):  # Cut off by a kill.
                     self._take(json.loads(line))
-        self._stall_is_new = self._stall is not None and not was_stalled
 
     def _take(self, row: dict[str, Any]) -> None:
-        key = (row["role"], row.get("task", 0))
+        heard = self._heard.setdefault((row["role"], row.get("task", 0)), _Heard())
+        pid, now = row.get("pid", 0), time.monotonic()
+        if pid not in heard.at:
+            heard.growth.clear()
+        heard.at[pid] = now
+        known = {kind for kind, _ in _troubles(heard.row)}
         # A row about a snapshot has no figures.
-        self._newest[key] = {**self._newest.get(key, {}), **row}
-        self._heard[(*key, row.get("pid", 0))] = time.monotonic()
-        self._worked |= {(*key, row.get("pid", 0))} if _is_at_work(row) else set()
-        average = row.get("average_return")
-        if row["role"] == "eval_job" and average is not None:
-            self._best = average if self._best is None else max(self._best, average)
+        heard.row = {**heard.row, **row}
+        self._news += [text for kind, text in _troubles(heard.row) if kind not in known]
+        if _is_at_work(row):
+            heard.worked.add(pid)
+        for name in _GROWING:
+            count = row.get(name)
+            if count is not None and name in heard.growth:
+                heard.growth[name].take(count, now)
+            elif count is not None:
+                heard.growth[name] = Growth(count, now)
+        if row["role"] == figures.EVAL_JOB and row.get("average_return") is not None:
+            self._take_return(row)
+
+    def _take_return(self, row: dict[str, Any]) -> None:
+        """The same evaluation comes in many rows, until there is another one."""
+        judged = row.get("train_step"), row["average_return"]
+        if judged != self._judged:
+            self._judged = judged
+            self.returns.append(row["average_return"])
+
+    def take_news(self) -> list[str]:
+        """What has gone wrong since the last call, each in a line."""
+        news, self._news = self._news, []
+        return news
+
+    @property
+    def troubles(self) -> list[str]:
+        """What is wrong now, each in a line; what the server says comes last."""
+        return [
+            text
+            for _, heard in sorted(self._heard.items(), key=lambda item: item[0])
+            for _, text in _troubles(heard.row)
+        ]
 
     def heard_at(self, role: str, task: int, pid: int | None = None) -> float | None:
         """When a process was heard of last, on the monotonic clock.
@@ -59,13 +115,9 @@ class Progress:
         Returns:
           Seconds; None if never.
         """
-        return max(
-            (
-                at
-                for (name, number, heard_pid), at in self._heard.items()
-                if (name, number) == (role, task) and pid in (None, heard_pid)
-            ),
-            default=None,
+        heard = self._heard.get((role, task), _Heard())
+        return (
+            max(heard.at.values(), default=None) if pid is None else heard.at.get(pid)
         )
 
     def touched_at(self) -> float:
@@ -80,87 +132,66 @@ class Progress:
 
     def has_worked(self, role: str, task: int, pid: int) -> bool:
         """Whether a process had got to what it is there for."""
-        return (role, task, pid) in self._worked
+        heard = self._heard.get((role, task))
+        return heard is not None and pid in heard.worked
 
-    def figure(self, role: str, name: str) -> Any:
-        """The newest value of a role's figure; None if there is none."""
-        return self._newest.get((role, 0), {}).get(name)
+    def figure(self, role: str, name: str, task: int = 0) -> Any:
+        """The newest value of a figure; None if there is none."""
+        heard = self._heard.get((role, task))
+        return None if heard is None else heard.row.get(name)
+
+    def growth_per_s(self, role: str, name: str, task: int = 0) -> float | None:
+        """How fast a count has grown lately in the newest life of its process.
+
+        Args:
+          role: Of the process.
+          name: `train_step`, or `waited_s`: the share of time spent waiting.
+          task: Number within the role.
+
+        Returns:
+          Per second; None if it is not known yet.
+        """
+        heard = self._heard.get((role, task))
+        growth = heard.growth.get(name) if heard else None
+        return growth.per_s if growth else None
 
     @property
     def status(self) -> str | None:
         """Why the run ended; None if it has not."""
-        value = self.figure("run", "status")
+        value = self.figure(figures.RUN, "status")
         return None if value is None else str(value)
 
     @property
-    def _stall(self) -> str | None:
+    def stall(self) -> str | None:
         """Who waits for whom, as the server explains it; None if the run moves."""
-        value = self.figure("reverb_server", "stall")
+        value = self.figure(figures.SERVER, "stall")
         return None if value is None else str(value)
 
-    @property
-    def stall_is_new(self) -> bool:
-        """Whether the last `read` brought the news that something stands still."""
-        return self._stall_is_new
 
-    def line(self, seconds: float) -> str:
-        """What to show: a line, and one more for each thing that is wrong.
-
-        Args:
-          seconds: Since the start.
-        """
-        lines = [self._figures(seconds), *self._problems()]
-        if self._stall is not None:
-            lines.append(f"waiting: {self._stall}")
-        return "\n".join(lines)
-
-    def _problems(self) -> Iterator[str]:
-        """What processes say that they could not do."""
-        for (role, task), row in sorted(self._newest.items()):
-            name = f"{role}-{task}" if role == "actor" else role
-            if row.get("problem"):
-                yield f"problem: {name}: {row['problem']}"
-            if row.get("environment_stalled_s"):
-                yield (
-                    f"problem: {name}: an environment has not come back for "
-                    f"{row['environment_stalled_s']} s, see its log"
-                )
-
-    def _figures(self, seconds: float) -> str:
-        server, learner = "reverb_server", "learner"
-        minutes, rest = divmod(int(seconds), 60)
-        parts = [f"{minutes:02d}:{rest:02d}"]
-        train_step = self.figure(learner, "train_step")
-        if train_step is None and not self.figure(server, "env_steps"):
-            return f"{parts[0]}  starting"
-        parts.append(
-            f"train step {train_step or 0:,} "
-            f"({self.figure(learner, 'updates_per_s') or 0:,.0f}/s)"
+def _troubles(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a process could not do, or who waits for whom: by kind, in a line."""
+    if not row:
+        return
+    is_actor = row["role"] == figures.ACTOR
+    name = f"{row['role']}-{row.get('task', 0)}" if is_actor else row["role"]
+    if row.get("problem"):
+        yield "problem", f"problem: {name}: {row['problem']}"
+    if row.get("environment_stalled_s"):
+        yield (
+            "environment",
+            f"problem: {name}: an environment has not come back for "
+            f"{row['environment_stalled_s']} s, see its log",
         )
-        parts.append(
-            f"env steps {self.figure(server, 'env_steps') or 0:,} "
-            f"({self.figure(server, 'env_steps_per_s') or 0:,.0f}/s)"
-        )
-        parts.append(
-            f"replay {self.figure(server, 'replay_size') or 0:,}"
-            f"/{self.figure(server, 'replay_max_size') or 0:,}"
-        )
-        lag = self.figure(learner, "policy_lag")
-        parts.append("policy lag -" if lag is None else f"policy lag {lag:,.0f}")
-        average = self.figure("eval_job", "average_return")
-        if average is not None:
-            target = self.figure("eval_job", "target_return")
-            wanted = "" if target is None else f", target {target:g}"
-            parts.append(f"return {average:.1f} (best {self._best:.1f}{wanted})")
-        return "  ".join(parts)
+    if row.get("stall"):
+        yield "stall", f"waiting: {row['stall']}"
 
 
 # The figure of each role that it has once it is at work.
 _AT_WORK = {
-    "reverb_server": "env_steps",
-    "learner": "updates_per_s",
-    "eval_job": "average_return",
-    "actor": "env_steps",
+    figures.SERVER: "env_steps",
+    figures.LEARNER: "updates_per_s",
+    figures.EVAL_JOB: "average_return",
+    figures.ACTOR: "env_steps",
 }
 
 

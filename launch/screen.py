@@ -1,4 +1,4 @@
-"""What the launcher says to the user."""
+"""What the launcher says to the user before and after a run."""
 
 from __future__ import annotations
 
@@ -12,18 +12,13 @@ from pathlib import Path
 from experiment import run_dir
 from experiment.presets import DEFAULT_PRESET
 from launch.options import Options
+from launch.plain_view import print_line
 from launch.result import Outcome
 
 
-def say(line: str) -> None:
-    """Shows a line now."""
-    with contextlib.suppress(OSError):  # Nobody looks any more, or a full disk.
-        print(line, flush=True)
-
-
-def greet(options: Options, port: int) -> None:
-    """Says what is being started, and where to look."""
-    say(
+def greeting(options: Options, port: int) -> str:
+    """What is being started, and where to look."""
+    return (
         f"{_what(options)}: {options.num_actors} actors, learner, eval; "
         f"replay server at port {port}; results in {_short(options.root_dir)}. "
         "Ctrl-C ends the run."
@@ -60,9 +55,9 @@ def farewell(options: Options, outcome: Outcome, result: Path) -> None:
         )
         if (options.root_dir / name).exists()
     ]
-    say(", ".join(parts))
-    say(f"see {folder}: {', '.join(found)}")
-    say(f"curves: .venv/bin/tensorboard --logdir {folder}")
+    print_line(", ".join(parts))
+    print_line(f"see {folder}: {', '.join(found)}")
+    print_line(f"curves: .venv/bin/tensorboard --logdir {folder}")
 
 
 def _what(options: Options) -> str:

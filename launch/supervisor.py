@@ -8,7 +8,6 @@ import signal
 import tempfile
 import time
 from pathlib import Path
-from typing import Callable
 
 import psutil
 
@@ -21,10 +20,11 @@ from launch.failures import Failures
 from launch.options import Options
 from launch.progress import Progress
 from launch.result import Outcome
+from launch.state import RunState, of_worker, run_state
+from launch.view import View
 from launch.worker import Worker
 
 _POLL_S = 0.1
-_PROGRESS_S = 3.0
 
 # Seconds that the last evaluation, checkpoint and videos may take after the end.
 _END_TIMEOUT_S = 300.0
@@ -84,24 +84,20 @@ def describe(options: Options, port: int) -> list[Role]:
 class Supervisor:
     """Starts the processes, watches them, starts them again, and ends them."""
 
-    def __init__(
-        self, options: Options, port: int, started_at: float, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, options: Options, port: int, view: View) -> None:
         """Starts nothing yet.
 
         Args:
           options: What the run is started with.
           port: Of the server; held by this process.
-          started_at: Unix time when the command started.
-          say: Shows a line to the user.
+          view: Where the user looks.
         """
         self._roles = describe(options, port)
         self._options = options
-        self._started_at = started_at
-        self._say = say
+        self._view = view
         self._progress = Progress(options.root_dir / run_dir.METRICS)
         self._workers: list[Worker] = []
-        self._failures = Failures(options.root_dir, say)
+        self._failures = Failures(options.root_dir, view.warn)
         self._late: str | None = None
         self._finished = False
         self._is_unsettled = options.resume
@@ -126,7 +122,11 @@ class Supervisor:
                 self._progress.read()
                 outcome = self._outcome(stop)
             finally:
+                if stop.is_set():
+                    self._view.say("asked to stop; a last snapshot ...")
                 self._end()
+                self._progress.read()
+                self._view.show_last(self._state())
         return outcome
 
     def kill(self) -> None:
@@ -140,7 +140,7 @@ class Supervisor:
 
     def _watch(self, stop: StopSignal) -> None:
         """Returns when all but the server have finished, or something went wrong."""
-        shown = Interval(_PROGRESS_S)
+        shown = Interval(self._view.interval_s)
         ended_at: float | None = None
         while True:
             if not self._look_after_all() or stop.wait(_POLL_S):
@@ -151,11 +151,15 @@ class Supervisor:
                 return
             self._progress.read()
             self._tell_changes()
-            if ended_at is None and (shown.due() or self._progress.stall_is_new):
-                self._say(self._progress.line(time.time() - self._started_at))
+            for line in self._progress.take_news():
+                self._view.warn(line)
+            if shown.due():
+                self._view.show(self._state())
             if self._progress.status and ended_at is None:
                 ended_at = time.monotonic()
-                self._say("the run has ended; last evaluation, checkpoint, videos ...")
+                self._view.say(
+                    "the run has ended; last evaluation, checkpoint, videos ..."
+                )
             if ended_at and time.monotonic() - ended_at > _END_TIMEOUT_S:
                 late = [each.role.name for each in needed if not each.has_finished]
                 self._late = (
@@ -163,13 +167,17 @@ class Supervisor:
                 )
                 return
 
+    def _state(self) -> RunState:
+        states = (of_worker(worker, self._progress) for worker in self._workers)
+        return run_state(self._options.root_dir, self._progress, states)
+
     def _tell_changes(self) -> None:
         """Says once, when the server is up, what a resume has changed."""
         if not self._is_unsettled or not self._progress.heard_at("reverb_server", 0):
             return
         self._is_unsettled = False
         for change in run_dir.read_manifest(self._options.root_dir).changes:
-            self._say(f"changed by this resume: {change}")
+            self._view.say(f"changed by this resume: {change}")
 
     def _look_after_all(self) -> bool:
         """Starts what is due; returns whether the run can go on."""
@@ -206,7 +214,9 @@ class Supervisor:
             return
         silent_s = now - max(heard_at or 0.0, child.started_at)
         if silent_s > _SILENCE_S and silent_s > self._patience_s(child, heard_at):
-            self._say(f"{role.name} has been silent for {silent_s:.0f} s: killing it.")
+            self._view.warn(
+                f"{role.name} has been silent for {silent_s:.0f} s: killing it."
+            )
             child.send(signal.SIGKILL)
             child.wait(time.monotonic() + GRACE_S)
 

@@ -53,7 +53,13 @@ def cause(exit_code: int) -> str:
 
 
 class Worker:
-    """Starts the process of a role, and starts it again when it fails."""
+    """Starts the process of a role, and starts it again when it fails.
+
+    Attributes:
+      role: Of the process.
+      child: The newest one; None before the first look.
+      restarts: How often it was started again.
+    """
 
     def __init__(
         self, role: Role, logs_dir: Path, temporary: Path, max_restarts: int
@@ -63,12 +69,20 @@ class Worker:
         self._folders = (logs_dir, temporary)
         self._restarts = Restarts(max_restarts)
         self.child: Child | None = None
+        self.restarts = 0
         self._start_at: float | None = time.monotonic()
 
     @property
     def has_finished(self) -> bool:
         """Whether it is through with its work."""
         return self.child is not None and self.child.exit_code == 0
+
+    @property
+    def restart_in_s(self) -> float | None:
+        """Seconds until it is started again; None if it is not to be."""
+        if self.child is None or self._start_at is None:
+            return None
+        return max(self._start_at - time.monotonic(), 0.0)
 
     def look(self, may_restart: bool, has_worked: bool) -> Failure | None:
         """Starts it if that is due.
@@ -86,6 +100,7 @@ class Worker:
                 logs_dir, temporary = self._folders
                 is_restart = self.child is not None
                 self.child = Child(self.role, logs_dir, temporary, is_restart)
+                self.restarts += is_restart
                 self._start_at = None
             return None
         child = self.child

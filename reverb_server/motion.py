@@ -24,12 +24,12 @@ _NAMES = 3
 class Growth:
     """A count that only grows: since when it has stood still, and how fast it grows."""
 
-    def __init__(self, count: int, now: float) -> None:
+    def __init__(self, count: float, now: float) -> None:
         """Args: the count, and when it was looked at, in seconds."""
         self._looks = collections.deque([(now, count)])
         self._grew_at = now
 
-    def take(self, count: int, now: float) -> None:
+    def take(self, count: float, now: float) -> None:
         """Takes the count as it is now."""
         if count != self._looks[-1][1]:
             self._grew_at = now

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from experiment import run_dir
+from launch.plain_view import figures_line
 from launch.progress import Progress
+from launch.state import RunState
 from tests.docs.markdown import (
     DOCUMENTS,
     README,
@@ -38,13 +40,21 @@ def progress_shapes(tmp_path: Path) -> set[str]:
         {"role": "learner", "train_step": 1, "updates_per_s": 1, "policy_lag": 1},
     ]
     progress = Progress(metrics)
-    shapes = {shape(progress.line(0))}
+    shapes = {shape(figures_line(RunState(0.0, progress, [], None)))}
     for row in rows:
         with metrics.open("a") as file:
             file.write(json.dumps(row) + "\n")
         progress.read()
-        shapes.add(shape(progress.line(0)))
+        shapes.add(shape(figures_line(RunState(0.0, progress, [], None))))
     return shapes
+
+
+def _said_by(node: ast.AST) -> ast.expr | None:
+    """What is shown by a call, or by the function that makes a line."""
+    if isinstance(node, ast.Call):
+        is_shown = ast.unparse(node.func).endswith(("say", "print_line"))
+        return node.args[0] if is_shown else None
+    return node.value if isinstance(node, ast.Return) else None
 
 
 def said() -> list[str]:
@@ -53,8 +63,8 @@ def said() -> list[str]:
     for module in ("screen", "supervisor"):
         tree = ast.parse((ROOT / "launch" / f"{module}.py").read_text())
         for call in ast.walk(tree):
-            if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("say"):
-                text = call.args[0]
+            text = _said_by(call)
+            if text is not None:
                 parts = text.values if isinstance(text, ast.JoinedStr) else [text]
                 patterns.append(
                     "".join(

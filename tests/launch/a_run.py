@@ -24,6 +24,7 @@ def options(root_dir: Path, **changes: Any) -> Options:
         seed=None,
         port=None,
         in_process=False,
+        quiet=False,
         resume=False,
         discard_replay=False,
         max_restarts=5,

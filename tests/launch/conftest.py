@@ -12,6 +12,9 @@ import pytest
 
 from tests.launch.small_checkout import ROOT, Checkout, small_checkout
 from tests.launch.supervised import Supervised
+from tests.launch.terminal import terminal
+
+__all__ = ["terminal"]
 
 Supervise = Callable[..., Supervised]
 

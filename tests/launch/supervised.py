@@ -19,24 +19,23 @@ from tests.reverb_server.waiting import wait_until
 
 # Supervises stand-ins: their roles and the options come as JSON.
 _SUPERVISE = """
-import json, sys, time
+import json, sys
 from pathlib import Path
 from experiment import process
 from launch import failures, restarts, supervisor
 from launch.children import Role
 from launch.options import Options
+from launch.plain_view import PlainView
 
 roles, options, changes = json.loads(sys.argv[1])
 for name, value in changes.items():
-    [home] = [each for each in (failures, restarts, supervisor) if hasattr(each, name)]
+    homes = (failures, restarts, supervisor, PlainView)
+    [home] = [each for each in homes if hasattr(each, name)]
     setattr(home, name, value)
 supervisor.describe = lambda options, port: [Role(**role) for role in roles]
 options = Options(**{**options, "root_dir": Path(options["root_dir"])})
 
-def say(line):
-    print(line, flush=True)
-
-supervised = supervisor.Supervisor(options, 8008, time.time(), say)
+supervised = supervisor.Supervisor(options, 8008, PlainView())
 stop = process.StopSignal(at_last=supervised.kill)
 outcome = supervised.run(stop)
 print(json.dumps([outcome.status, outcome.exit_code, outcome.error]))

@@ -154,7 +154,7 @@ def test_a_run_without_a_ratio_is_judged_at_multiples_and_can_go_on(
     while first.collector.transitions < FIRST_TRANSITIONS:
         first.take_turn()
     assert first.trainer.train_step == 0
-    assert in_process._drive(first, StopByHand(), lambda _: None) == "max_train_steps"
+    assert in_process._drive(first, StopByHand(), lambda: None) == "max_train_steps"
     returns = tmp_path / "run" / run_dir.RETURNS
     rows = returns_file.read(returns)
     assert [row.train_step for row in rows] == [0, 10, 20, 28]
@@ -170,7 +170,7 @@ def test_a_run_without_a_ratio_is_judged_at_multiples_and_can_go_on(
     assert resumed.is_done
     assert not resumed.collector.is_random
     # Any return of trained weights reaches this target.
-    assert in_process._drive(resumed, StopByHand(), lambda _: None) == "target_reached"
+    assert in_process._drive(resumed, StopByHand(), lambda: None) == "target_reached"
     steps = [row.train_step for row in returns_file.read(returns)]
     assert steps == [0, 10, 20, 28, 28, 28]
     assert len(returns_file.read(tmp_path / "run" / run_dir.RANDOM_RETURNS)) == 1

@@ -59,6 +59,7 @@ def test_without_flags_a_run_gets_the_defaults_and_a_new_folder(
         seed=None,
         port=None,
         in_process=False,
+        quiet=False,
         resume=False,
         discard_replay=False,
         max_restarts=5,
@@ -80,6 +81,7 @@ def test_each_flag_is_taken(read: Read, tmp_path: Path) -> None:
         "--seed=7",
         "--port=8008",
         "--max_restarts=9",
+        "--quiet",
     )
     assert options == Options(
         num_actors=5,
@@ -89,6 +91,7 @@ def test_each_flag_is_taken(read: Read, tmp_path: Path) -> None:
         seed=7,
         port=8008,
         in_process=False,
+        quiet=True,
         resume=False,
         discard_replay=False,
         max_restarts=9,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import pytest
 
 from launch import screen
 from launch.result import Outcome
-from tests.launch.a_run import CHECKOUT, options
+from tests.launch.a_run import options
 
 RESULT = {
     "average_return": 477.5,
@@ -40,26 +38,24 @@ def told(
 
 
 def test_the_start_says_what_is_started_and_where(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On one line, with the folder as the user would write it."""
     monkeypatch.chdir(tmp_path)
-    screen.greet(options(tmp_path / "runs" / "one", num_actors=3), 8_008)
-    [line] = capsys.readouterr().out.splitlines()
+    line = screen.greeting(options(tmp_path / "runs" / "one", num_actors=3), 8_008)
     assert line.startswith("dqn_cartpole.gin: 3 actors")
     assert "port 8008" in line
     assert "results in runs/one." in line
 
 
 def test_a_folder_far_away_is_named_in_full(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rather than with a row of dots."""
     deep = tmp_path / "a" / "b" / "c" / "d" / "e" / "f" / "g" / "h" / "i" / "j" / "k"
     deep.mkdir(parents=True)
     monkeypatch.chdir(deep)
-    screen.greet(options(Path("/tmp/x")), 1)
-    assert "results in /tmp/x." in capsys.readouterr().out
+    assert "results in /tmp/x." in screen.greeting(options(Path("/tmp/x")), 1)
 
 
 def test_the_end_says_what_the_run_has_come_to(
@@ -100,26 +96,6 @@ def test_the_end_names_only_what_is_there(
     _, see, curves = told(root_dir, Outcome("max_train_steps", 0), capsys)
     assert see == "see runs/one: result.json, videos/trained.mp4, logs"
     assert curves.endswith("tensorboard --logdir runs/one")
-
-
-def test_a_terminal_that_is_gone_is_no_fault(tmp_path: Path) -> None:
-    """The run goes on, and its results are in files."""
-    program = (
-        "import os, sys; from launch import screen\n"
-        "sys.stdin.read(); screen.say('one'); screen.say('two'); os._exit(7)"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", program],
-        cwd=CHECKOUT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        process.stdout.close()
-        process.stdin.close()
-        assert process.wait(30) == 7
 
 
 def test_the_log_gets_what_libraries_write_to_standard_error(

@@ -146,7 +146,7 @@ def test_the_progress_is_shown_until_the_run_has_ended(supervise: Supervise) -> 
     """From the figures in the folder of the run."""
     run = supervise(
         {"a-server": UNTIL_TOLD, "a-learner": _FIGURES + _END_WHEN_SEEN},
-        _PROGRESS_S=0.1,
+        interval_s=0.1,
     )
     wait_until(lambda: any("train step 42" in line for line in run.said))
     (run.folder / "seen").touch()
@@ -157,12 +157,12 @@ def test_the_progress_is_shown_until_the_run_has_ended(supervise: Supervise) -> 
 def test_a_standstill_is_shown_at_once(supervise: Supervise) -> None:
     """Not only with the next line of figures."""
     run = supervise(
-        {"a-server": UNTIL_TOLD, "a-learner": _STALL + _END_WHEN_SEEN}, _PROGRESS_S=60
+        {"a-server": UNTIL_TOLD, "a-learner": _STALL + _END_WHEN_SEEN}, interval_s=60
     )
-    wait_until(lambda: len(run.said) > 1)
+    wait_until(lambda: run.said)
     (run.folder / "seen").touch()
     _, said = run.outcome()
-    assert said[1] == "waiting: the learner waits"
+    assert said[0] == "waiting: the learner waits"
 
 
 def test_nothing_is_left_in_the_folder_of_temporary_files(

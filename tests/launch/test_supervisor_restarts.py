@@ -220,7 +220,7 @@ def test_nobody_is_killed_while_the_server_is_gone(supervise: Supervise) -> None
         spare={"actor-0"},
         _SILENCE_S=0.2,
         _START_S=0.5,
-        _PROGRESS_S=0.2,
+        interval_s=0.2,
     )
     wait_until(lambda: len(run.said) > 5)
     (run.folder / "end").touch()

@@ -1,7 +1,8 @@
-"""The commands of tests/system/commands.py as fixtures."""
+"""Commands and terminals as fixtures."""
 
 from __future__ import annotations
 
+from tests.launch.terminal import terminal
 from tests.system.commands import launch, role, start
 
-__all__ = ["launch", "role", "start"]
+__all__ = ["launch", "role", "start", "terminal"]

@@ -1,0 +1,249 @@
+"""What a run is doing at one moment, for those who show it."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import signal
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import psutil
+
+from eval_job import returns_file
+from experiment import run_dir
+from experiment.errors import EXIT_FINISHED
+from launch.progress import Progress
+from launch.worker import Worker
+from reverb_server import figures
+
+# Each process sends a row every 2 seconds; after so many seconds without one, it is
+# called silent. `stall` in the metrics is more patient.
+_SILENT_S = 10.0
+
+# The share of its time from which on a process is said to wait.
+_WAITING = 0.5
+
+# The share of time spent waiting from which on it holds the run back.
+_HOLDS_BACK = 0.1
+
+# Exit codes of a process that was through, or that the launcher has ended.
+_ENDED = (EXIT_FINISHED, 128 + signal.SIGTERM)
+
+
+class Life(enum.Enum):
+    """What a process is doing, in the words that are shown; the worst come first."""
+
+    FAILED = "failed"
+    RESTARTING = "restarting"
+    SILENT = "silent"
+    STARTING = "starting"
+    WAITING = "waiting"
+    RUNNING = "running"
+    ENDING = "ending"
+    FINISHED = "finished"
+
+
+@dataclasses.dataclass(frozen=True)
+class ProcessState:
+    """One process of a run.
+
+    Attributes:
+      role: Of the process.
+      task: Number within the role.
+      name: As the launcher has it, and its log.
+      life: What it is doing.
+      restart_in_s: Seconds until it is started again, if it is `RESTARTING`.
+      restarts: How often it was started again.
+      per_s: Environment steps or updates a second; None if it is not at work.
+      waited: Share of its time that it has waited lately; None if that is not known.
+      cpu_percent: Of one core.
+      memory_mb: In MiB.
+      silent_s: Seconds since it was heard of; None if it never was.
+    """
+
+    role: str
+    task: int
+    name: str
+    life: Life
+    restart_in_s: float | None = None
+    restarts: int = 0
+    per_s: float | None = None
+    waited: float | None = None
+    cpu_percent: float | None = None
+    memory_mb: float | None = None
+    silent_s: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class RunState:
+    """A run.
+
+    Attributes:
+      seconds: Since the start of the command.
+      progress: The figures.
+      processes: All of them, the server first.
+      random_return: Average return of the random policy; None before it was judged.
+    """
+
+    seconds: float
+    progress: Progress
+    processes: Sequence[ProcessState]
+    random_return: float | None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until all train steps are done, at the rate of the last seconds."""
+        done = self.progress.figure(figures.LEARNER, "train_step")
+        last = self.progress.figure(figures.LEARNER, "max_train_steps")
+        per_s = self.progress.growth_per_s(figures.LEARNER, "train_step")
+        if done is None or last is None or not per_s or self.progress.status:
+            return None
+        return float((last - done) / per_s)
+
+    @property
+    def headline(self) -> str:
+        """What the run does now, and what holds it back."""
+        progress = self.progress
+        if progress.status:
+            why = progress.status.replace("_", " ")
+            return f"ended ({why}): last evaluation, checkpoint, videos ..."
+        if progress.stall:
+            return f"waiting: {progress.stall}"
+        if not progress.figure(figures.SERVER, "env_steps"):
+            return "starting: the processes load their libraries"
+        if not progress.figure(figures.LEARNER, "train_step"):
+            return f"collecting: {self._before_training}"
+        return f"training: {self._held_back}"
+
+    @property
+    def _before_training(self) -> str:
+        if self._waited(figures.LEARNER) >= _WAITING:
+            return "the learner waits for the first experience"
+        return "the learner still starts"
+
+    @property
+    def _held_back(self) -> str:
+        learner = self._waited(figures.LEARNER)
+        actors = self._waited(figures.ACTOR)
+        if max(learner, actors) < _HOLDS_BACK:
+            return "nobody waits for anybody"
+        if learner > actors:
+            return (
+                f"the learner waits {learner:.0%} of its time for experience, so the "
+                "actors hold the run back"
+            )
+        return (
+            f"actors wait {actors:.0%} of their time for the learner, so it holds the "
+            "run back"
+        )
+
+    def _waited(self, role: str) -> float:
+        """Share of their time that the processes of a role have waited, on average."""
+        shares = [
+            process.waited
+            for process in self.processes
+            if process.role == role and process.waited is not None
+        ]
+        return sum(shares) / len(shares) if shares else 0.0
+
+
+def run_state(
+    root_dir: Path, progress: Progress, processes: Iterable[ProcessState]
+) -> RunState:
+    """The state of a run that this process was started for.
+
+    Args:
+      root_dir: Folder of the run.
+      progress: The figures, just read.
+      processes: See `of_worker` and `of_roles`.
+    """
+    baseline = returns_file.read(root_dir / run_dir.RANDOM_RETURNS)
+    return RunState(
+        time.time() - psutil.Process().create_time(),
+        progress,
+        list(processes),
+        baseline[0].average_return if baseline else None,
+    )
+
+
+def of_worker(worker: Worker, progress: Progress) -> ProcessState:
+    """The state of a process that this one has started."""
+    role, child = worker.role, worker.child
+    if child is None or child.exit_code is None:
+        pid = child.pid if child else None
+        state = _of_figures(progress, role.module, role.task, role.name, pid)
+        return dataclasses.replace(state, restarts=worker.restarts)
+    return ProcessState(
+        role.module,
+        role.task,
+        role.name,
+        _after_the_end(worker, child.exit_code),
+        restart_in_s=worker.restart_in_s,
+        restarts=worker.restarts,
+    )
+
+
+def _after_the_end(worker: Worker, exit_code: int) -> Life:
+    if worker.restart_in_s is not None:
+        return Life.RESTARTING
+    return Life.FINISHED if exit_code in _ENDED else Life.FAILED
+
+
+def of_roles(progress: Progress) -> list[ProcessState]:
+    """The states of roles that share this process, as far as they were heard of."""
+    states = [
+        _of_figures(progress, role, 0, role, progress.figure(role, "pid"))
+        for role in figures.PROCESSES
+    ]
+    # What they take of the machine is that of all together.
+    return [
+        states[0],
+        *(
+            dataclasses.replace(state, cpu_percent=None, memory_mb=None)
+            for state in states[1:]
+        ),
+    ]
+
+
+# The figure that says how fast a role is.
+_SPEED = {
+    figures.SERVER: "env_steps_per_s",
+    figures.ACTOR: "env_steps_per_s",
+    figures.LEARNER: "updates_per_s",
+}
+
+
+def _of_figures(
+    progress: Progress, role: str, task: int, name: str, pid: int | None
+) -> ProcessState:
+    """What the figures of a process tell; those of an earlier life do not count."""
+    heard_at = None if pid is None else progress.heard_at(role, task, pid)
+    if pid is None or heard_at is None:
+        return ProcessState(role, task, name, Life.STARTING)
+    silent_s = time.monotonic() - heard_at
+    waited = progress.growth_per_s(role, "waited_s", task)
+    if waited is not None:
+        waited = min(waited, 1.0)  # Rows do not come quite evenly.
+    if silent_s > _SILENT_S:
+        life = Life.SILENT
+    elif progress.status:
+        life = Life.ENDING
+    elif not progress.has_worked(role, task, pid):
+        life = Life.STARTING
+    else:
+        life = Life.WAITING if (waited or 0.0) >= _WAITING else Life.RUNNING
+    is_at_work = life in (Life.RUNNING, Life.WAITING)
+    speed = progress.figure(role, _SPEED.get(role, ""), task)
+    return ProcessState(
+        role,
+        task,
+        name,
+        life,
+        per_s=speed if is_at_work else None,
+        waited=waited if is_at_work else None,
+        cpu_percent=progress.figure(role, "cpu_percent", task),
+        memory_mb=progress.figure(role, "memory_mb", task),
+        silent_s=silent_s,
+    )
