@@ -41,7 +41,7 @@ def network(*specs):
 """
 
 # Under load everything takes longer.
-TIMEOUT_S = 90.0
+TIMEOUT_S = 150.0
 
 
 class Running:

@@ -13,7 +13,7 @@ import pytest
 from tests.faults.conftest import Run
 from tests.faults.running import launch_broken
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 
 def test_a_killed_launcher_takes_its_processes_with_it(run: Run) -> None:

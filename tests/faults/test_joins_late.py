@@ -11,7 +11,7 @@ import pytest
 from tests.faults.running import Running
 from tests.system.commands import Command
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 def test_an_actor_joins_by_hand_and_leaves(

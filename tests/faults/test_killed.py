@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.running import Running
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture

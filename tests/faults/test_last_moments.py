@@ -14,7 +14,7 @@ from experiment import run_dir
 from tests.faults.conftest import Run
 from tests.faults.running import Running, launch_broken
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 def _result(running: Running) -> dict[str, Any]:

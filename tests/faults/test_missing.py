@@ -15,7 +15,7 @@ from experiment import run_dir
 from tests.faults.by_hand import ByHand
 from tests.system.commands import Command
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 Role = Callable[..., Command]
 

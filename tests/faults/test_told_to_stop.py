@@ -14,7 +14,7 @@ from tests.faults.by_hand import ByHand
 from tests.faults.conftest import Run
 from tests.system.commands import Command
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 Role = Callable[..., Command]
 
