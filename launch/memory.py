@@ -11,7 +11,7 @@ from experiment.errors import ConfigurationError
 _PROCESS_BYTES = 500_000_000
 _OWN_BYTES = 230_000_000
 
-_OTHERS = 3  # Server, learner, eval job.
+OTHERS = 3  # Server, learner, eval job.
 
 
 def check(num_actors: int) -> None:
@@ -21,7 +21,7 @@ def check(num_actors: int) -> None:
       ConfigurationError: Their own memory is larger than this machine's.
     """
     total = psutil.virtual_memory().total + psutil.swap_memory().total
-    most = int(total / _OWN_BYTES) - _OTHERS
+    most = int(total / _OWN_BYTES) - OTHERS
     if num_actors > most:
         raise ConfigurationError(
             f"--num_actors is {num_actors}, but this machine, with {total / 1e9:.1f} "
@@ -32,7 +32,7 @@ def check(num_actors: int) -> None:
 
 def needed(num_actors: int) -> int:
     """Bytes that so many actors, server, learner and eval job take."""
-    return (num_actors + _OTHERS) * _PROCESS_BYTES
+    return (num_actors + OTHERS) * _PROCESS_BYTES
 
 
 def warning(num_actors: int) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -66,6 +67,7 @@ def _attempt(checks: Iterable[Check]) -> Iterator[Finding]:
 
 def main() -> int:
     """Checks, prints, and says whether a run would work."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Ends it, as after `| head`.
     show = _printer()
     levels: Counter[str] = Counter()
     for finding in examine(sys.argv[1:]):
@@ -94,4 +96,7 @@ def _printer() -> Callable[[Finding], None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from experiment import run_dir
 from experiment.flags import DEFAULT_NUM_ACTORS
+from launch import memory
 from launch.doctor.finding import FAIL, OK, WARN, Finding
 from launch.doctor.options import Options
 
@@ -20,8 +21,6 @@ _LEAST_BYTES = 100_000_000
 # threads of a process, most of which wait.
 _FILES, _FILES_EACH = 128, 16
 _THREADS_EACH = 64
-
-_OTHERS = 3  # Server, learner, eval job.
 
 
 def num_actors(options: Options) -> int:
@@ -67,7 +66,7 @@ def disk(options: Options, run_bytes: float) -> Finding:
 
 def limits(options: Options) -> Finding:
     """Open files and threads that one user may have."""
-    processes = num_actors(options) + _OTHERS
+    processes = num_actors(options) + memory.OTHERS
     wanted = {
         "open files (ulimit -n)": (
             resource.RLIMIT_NOFILE,

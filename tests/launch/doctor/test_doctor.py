@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import portpicker
+import psutil
 import pytest
 
 from experiment import definition
 from reverb_server.server import RunServer
 from tests.launch.small_checkout import ROOT
 from tests.reverb_server.run_for_tests import GIN_TEXT, manifest
+from tests.reverb_server.waiting import wait_until
 
 LINE = re.compile(r"(ok|warn|fail) +(\S+) +(\S.*)")
 
@@ -180,6 +183,35 @@ def test_what_is_asked_for_and_cannot_be_is_named(tmp_path: Path) -> None:
     assert found["limits"][0] == "warn"
     assert found["proxy"][0] == "warn"
     assert "export no_grpc_proxy=localhost,127.0.0.1" in found["proxy"][1]
+
+
+def test_ctrl_c_ends_it_and_what_it_has_started(tmp_path: Path) -> None:
+    """Also a check that hangs, and without a word."""
+    started = tmp_path / "pid"
+    path = shadow(
+        tmp_path,
+        "tensorflow",
+        "import os, pathlib, signal, time\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        f"pathlib.Path({str(started)!r}).symlink_to(str(os.getpid()))\n"
+        "time.sleep(80)",
+    )
+    with subprocess.Popen(
+        [sys.executable, "-m", "launch.doctor"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            wait_until(started.is_symlink)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert errors == b""
+    assert not psutil.pid_exists(int(str(started.readlink())))
 
 
 @pytest.mark.parametrize(
