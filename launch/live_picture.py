@@ -60,7 +60,7 @@ def picture(console: Console, state: RunState) -> list[list[Segment]]:
         if not line.startswith("waiting: ")  # The headline has it.
     ]
     bars = _bars(console, state)
-    known = [bars, Text()] if bars.row_count else []
+    known: list[RenderableType] = [bars, Text()] if bars.row_count else []
     above = _lines(console, [_headline(state), Text(), *known])
     below = _lines(console, troubles)
     room = console.height - 1 - len(above) - len(below)

@@ -45,6 +45,9 @@ class Life(enum.Enum):
     FINISHED = "finished"
 
 
+_OVER = {Life.FAILED, Life.FINISHED}
+
+
 @dataclasses.dataclass(frozen=True)
 class ProcessState:
     """One process of a run.
@@ -106,6 +109,8 @@ class RunState:
     def headline(self) -> str:
         """What the run does now, and what holds it back."""
         progress = self.progress
+        if self.processes and {each.life for each in self.processes} <= _OVER:
+            return "all processes have ended"
         if progress.status:
             why = progress.status.replace("_", " ")
             return f"ended ({why}): last evaluation, checkpoint, videos ..."

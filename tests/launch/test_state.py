@@ -181,6 +181,14 @@ def test_the_headline_says_what_the_run_does(
     assert run_of(metrics.progress(*rows)).headline.startswith(said)
 
 
+def test_in_the_end_all_have_ended(metrics: Metrics) -> None:
+    """Whether the run was through or not."""
+    states = actors([Life.FINISHED, Life.FAILED])
+    assert run_of(metrics.progress(SERVER, LEARNER), *states).headline == (
+        "all processes have ended"
+    )
+
+
 def test_before_the_first_update_the_learner_starts_or_waits(metrics: Metrics) -> None:
     """For the replay table to be filled, which may take long."""
     learner = state_lib.ProcessState("learner", 0, "learner", Life.WAITING, waited=0.9)
