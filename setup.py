@@ -60,6 +60,7 @@ setup(
         "scipy>=1.10,<2",
         # tensorboard and pygame import pkg_resources, whose notice asks for <81.
         "setuptools>=65,<81",
+        "tensorboard~=2.15.0",
         "tensorflow~=2.15.0",
         "tf-agents~=0.19.0",
     ],

@@ -137,6 +137,7 @@ class Judge:
             path = self._root_dir / run_dir.VIDEOS_DIR / f"{name}.mp4"
             try:
                 video.record(path, environment, policy)
+                self._log.add_video(path)
             # Whatever a renderer or ffmpeg raises: a run does not fail for a picture.
             except Exception:
                 logging.exception("no video %s", path.name)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from eval_job import video_summary
 from eval_job.returns_file import Row, append, read
 from experiment import run_dir
+from reverb_server.figures import AXES
 
 
 class ReturnsLog:
@@ -47,13 +49,17 @@ class ReturnsLog:
         except (OSError, tf.errors.OpError) as error:
             logging.error("an evaluation could not be kept: %s; %s", row, error)  # noqa: TRY400
 
+    def add_video(self, path: Path) -> None:
+        """Lets TensorBoard show a video, at the train step of the newest evaluation."""
+        rows = self.rows
+        with self._summaries.as_default():
+            video_summary.write(path, rows[-1].train_step if rows else 0)
+        self._summaries.flush()
+
     def _summarize(self, row: Row) -> None:
         """Writes it for TensorBoard."""
         with self._summaries.as_default():
-            for axis, step in (
-                ("TrainSteps", row.train_step),
-                ("EnvironmentSteps", row.env_steps),
-            ):
-                name = f"Metrics_vs_{axis}/AverageReturn"
+            for axis, group in AXES.items():
+                name, step = f"{group}/AverageReturn", getattr(row, axis)
                 tf.summary.scalar(name, row.average_return, step=step)
         self._summaries.flush()

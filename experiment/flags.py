@@ -104,6 +104,25 @@ def define_discard_replay() -> flags.FlagHolder[bool]:
     )
 
 
+def define_metrics() -> tuple[
+    flags.FlagHolder[int | None], flags.FlagHolder[str | None]
+]:
+    """`--metrics_port` and `--metrics_host`."""
+    return (
+        flags.DEFINE_integer(
+            "metrics_port",
+            None,
+            "Port at which Prometheus finds the figures of the run; default: none.",
+        ),
+        flags.DEFINE_string(
+            "metrics_host",
+            None,
+            "Address of this machine to serve them at, 0.0.0.0 for all; default: "
+            "127.0.0.1.",
+        ),
+    )
+
+
 def check_num_actors(value: int) -> None:
     """Refuses fewer than one actor with a `ConfigurationError`."""
     check_number("--num_actors", value, at_least=1, integer=True)

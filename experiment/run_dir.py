@@ -24,6 +24,7 @@ REPORT = "report.html"
 LOGS_DIR = "logs"
 VIDEOS_DIR = "videos"
 EVAL_DIR = "eval"  # Beside TF-Agents' own `train` and `policies`.
+TELEMETRY_DIR = "telemetry"
 RETURNS = f"{EVAL_DIR}/returns.csv"
 RANDOM_RETURNS = f"{EVAL_DIR}/random_policy.csv"
 
@@ -208,15 +209,26 @@ def append_text(path: Path, text: str) -> None:
     Raises:
       OSError: The disk is full, say; the file is as long as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size:
-            file.seek(size - 1)
+    if path.exists() and path.stat().st_size:
+        with path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
             text = text if file.read(1) == b"\n" else f"\n{text}"
+    append_bytes(path, text.encode())
+
+
+def append_bytes(path: Path, data: bytes) -> None:
+    """Appends all or nothing.
+
+    Raises:
+      OSError: The disk is full, say; the file is as long as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A buffer would write the rest when it is closed, into space that has come free.
+    with path.open("ab", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
         try:
-            file.write(text.encode())
-            file.flush()
+            while data:
+                data = data[file.write(data) :]
         except OSError:
-            os.truncate(path, size)
+            file.truncate(size)
             raise

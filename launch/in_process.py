@@ -109,8 +109,13 @@ class InProcessRun:
         train = dataclasses.replace(experiment.train, steps_per_call=1)
         experiment = dataclasses.replace(experiment, train=train)
         self._holder, port = port_lib.reserve(options.port)
-        restore = not options.discard_replay
-        return experiment, RunServer(experiment, run, port, restore)
+        return experiment, RunServer(
+            experiment,
+            run,
+            port,
+            restore=not options.discard_replay,
+            metrics_address=options.metrics_address,
+        )
 
     def _collector(
         self,

@@ -11,6 +11,7 @@ from absl import flags
 from experiment import flags as shared_flags
 from experiment import gin_text, presets, run_dir
 from experiment.errors import ConfigurationError, check_number
+from reverb_server import port as port_lib
 
 _NUM_ACTORS = shared_flags.define_num_actors()
 _GIN_FILE, _GIN_BINDINGS = shared_flags.define_gin()
@@ -21,6 +22,7 @@ _SEED = shared_flags.define_seed()
 _PORT = flags.DEFINE_integer(
     "port", None, "Port of the Reverb server; default: a free one."
 )
+_METRICS_PORT, _METRICS_HOST = shared_flags.define_metrics()
 _IN_PROCESS = flags.DEFINE_boolean(
     "in_process", False, "Run all roles in one process, taking turns: to debug."
 )
@@ -44,6 +46,7 @@ class Options:
       gin_bindings: With those that stand for `--target_return` and
         `--max_train_steps`: in a run, gin is the one home of both.
       root_dir: Absolute, and made.
+      metrics_address: `--metrics_host` and `--metrics_port`, free just now.
     """
 
     num_actors: int
@@ -52,6 +55,7 @@ class Options:
     root_dir: Path
     seed: int | None
     port: int | None
+    metrics_address: tuple[str, int] | None
     in_process: bool
     quiet: bool
     resume: bool
@@ -74,13 +78,8 @@ def read() -> Options:
         )
     if _PORT.value is not None:
         check_number("--port", _PORT.value, at_least=1, at_most=65535, integer=True)
-    bindings = list(_GIN_BINDINGS.value)
-    shared_flags.check_target_return(_TARGET_RETURN.value)
-    if _TARGET_RETURN.value is not None:
-        bindings.append(f"Evaluation.target_return = {_TARGET_RETURN.value}")
-    shared_flags.check_max_train_steps(_MAX_TRAIN_STEPS.value)
-    if _MAX_TRAIN_STEPS.value is not None:
-        bindings.append(f"Train.max_train_steps = {_MAX_TRAIN_STEPS.value}")
+    metrics_address = port_lib.metrics_address(_METRICS_PORT.value, _METRICS_HOST.value)
+    bindings = _bindings()
     if _IN_PROCESS.value and flags.FLAGS["num_actors"].present:
         raise ConfigurationError(
             "--num_actors cannot be given with --in_process, which has one actor."
@@ -99,12 +98,25 @@ def read() -> Options:
         root_dir=root_dir,
         seed=_SEED.value,
         port=_PORT.value,
+        metrics_address=metrics_address,
         in_process=_IN_PROCESS.value,
         quiet=_QUIET.value,
         resume=_RESUME.value,
         discard_replay=_DISCARD_REPLAY.value,
         max_restarts=_MAX_RESTARTS.value,
     )
+
+
+def _bindings() -> list[str]:
+    """Those given, and those that other flags stand for: these win."""
+    bindings = list(_GIN_BINDINGS.value)
+    shared_flags.check_target_return(_TARGET_RETURN.value)
+    if _TARGET_RETURN.value is not None:
+        bindings.append(f"Evaluation.target_return = {_TARGET_RETURN.value}")
+    shared_flags.check_max_train_steps(_MAX_TRAIN_STEPS.value)
+    if _MAX_TRAIN_STEPS.value is not None:
+        bindings.append(f"Train.max_train_steps = {_MAX_TRAIN_STEPS.value}")
+    return bindings
 
 
 def _num_actors(root_dir: Path) -> int:

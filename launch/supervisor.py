@@ -50,19 +50,7 @@ def describe(options: Options, port: int) -> list[Role]:
     """
     at_first = len(os.sched_getaffinity(0))
     address = f"--server_address=localhost:{port}"
-    server = [
-        f"--root_dir={options.root_dir}",
-        *(f"--gin_bindings={binding}" for binding in options.gin_bindings),
-        f"--num_actors={options.num_actors}",
-        f"--port={port}",
-        "--is_supervised",
-        f"--resume={options.resume}",
-        f"--discard_replay={options.discard_replay}",
-    ]
-    if options.gin_file is not None:
-        server.append(f"--gin_file={options.gin_file}")
-    if options.seed is not None:
-        server.append(f"--seed={options.seed}")
+    server = _server_flags(options, port)
     return [
         Role("reverb_server", "reverb_server", server, ["--is_restart"]),
         Role("learner", "learner", [address]),
@@ -79,6 +67,27 @@ def describe(options: Options, port: int) -> list[Role]:
             for task in range(options.num_actors)
         ),
     ]
+
+
+def _server_flags(options: Options, port: int) -> list[str]:
+    """What the server is started with; all others learn it from there."""
+    server = [
+        f"--root_dir={options.root_dir}",
+        *(f"--gin_bindings={binding}" for binding in options.gin_bindings),
+        f"--num_actors={options.num_actors}",
+        f"--port={port}",
+        "--is_supervised",
+        f"--resume={options.resume}",
+        f"--discard_replay={options.discard_replay}",
+    ]
+    if options.gin_file is not None:
+        server.append(f"--gin_file={options.gin_file}")
+    if options.seed is not None:
+        server.append(f"--seed={options.seed}")
+    if options.metrics_address is not None:
+        host, metrics_port = options.metrics_address
+        server += [f"--metrics_host={host}", f"--metrics_port={metrics_port}"]
+    return server
 
 
 class Supervisor:

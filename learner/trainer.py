@@ -14,12 +14,16 @@ from tf_agents.train import learner as tf_learner
 from tf_agents.typing import types
 
 from experiment.errors import ConfigurationError, DivergedError, one_line
+from experiment.interval import Interval
 from learner.batch_queue import BatchQueue
 from learner.policy_export import PolicyExporter
 from learner.policy_lag import PolicyLag
 from learner.publisher import Publisher
 from reverb_server import tables
 from reverb_server.weights import assign
+
+# Seconds between two histograms of the policy lag; one takes 5 ms.
+_HISTOGRAM_S = 5.0
 
 # Longest wait for a batch, in seconds, until the loop looks around again.
 _WAIT_S = 0.5
@@ -49,6 +53,7 @@ class Trainer:
         self._exporter = exporter
         self._store_replay = store_replay
         self._summary_interval = summary_interval
+        self._histogram = Interval(_HISTOGRAM_S)
         self._loss: tf.Tensor | None = None
         self._waited_s = 0.0
         self._problem: str | None = None
@@ -100,16 +105,25 @@ class Trainer:
         if not math.isfinite(self._loss):
             raise DivergedError(f"the loss is {float(self._loss)}", self.train_step)
         if before // self._summary_interval < self.train_step // self._summary_interval:
-            self._summarize()
+            self._summarize(tf.summary.scalar, "Losses/loss", self._loss)
+        if self._histogram.due():
+            name = "PolicyLag/gradient_steps"
+            self._summarize(tf.summary.histogram, name, self._lag.newest)
         return True
 
-    def _summarize(self) -> None:
-        """Writes the loss for TensorBoard; a full disk costs the point, not the run."""
+    def _summarize(self, write: Callable[..., Any], name: str, data: Any) -> None:
+        """Adds to TensorBoard; a full disk costs the point, not the run.
+
+        Args:
+          write: Of `tf.summary`.
+          name: Of the curve.
+          data: At this train step.
+        """
         try:
             with self._learner.train_summary_writer.as_default():
-                tf.summary.scalar("Losses/loss", self._loss, self.train_step)
+                write(name, data, self.train_step)
         except tf.errors.OpError as error:
-            logging.error("no summary of the loss: %s", one_line(error))  # noqa: TRY400
+            logging.error("no summary of %s: %s", name, one_line(error))  # noqa: TRY400
 
     def publish(self) -> None:
         """Lets the weights be pushed to the variable container, in the background.

@@ -28,6 +28,7 @@ _NUM_ACTORS = shared_flags.define_num_actors()
 _RESUME = shared_flags.define_resume()
 _DISCARD_REPLAY = shared_flags.define_discard_replay()
 _PORT = flags.DEFINE_integer("port", 8008, "Port to serve at, on all interfaces.")
+_METRICS_PORT, _METRICS_HOST = shared_flags.define_metrics()
 _IS_SUPERVISED = flags.DEFINE_boolean(
     "is_supervised", False, "The starter of this process holds --port for it."
 )
@@ -61,6 +62,7 @@ def _start_run(root_dir: Path) -> tuple[definition.Experiment, manifest.Manifest
 
 def _serve(root_dir: Path, stop: process.StopSignal) -> int:
     """Builds, serves until the run has ended or somebody says stop."""
+    metrics_address = port_lib.metrics_address(_METRICS_PORT.value, _METRICS_HOST.value)
     is_restart = _IS_RESTART.value and _was_served(root_dir)
     if is_restart:
         experiment, run = run_start.restart_run(root_dir)
@@ -69,7 +71,7 @@ def _serve(root_dir: Path, stop: process.StopSignal) -> int:
     seeding.seed_role(run.seed, "reverb_server")
     restore = is_restart or not _DISCARD_REPLAY.value
     server = server_lib.RunServer(
-        experiment, run, _PORT.value, restore, may_be_empty=is_restart
+        experiment, run, _PORT.value, restore, is_restart, metrics_address
     )
     server.serve(stop.wait, is_supervised=_IS_SUPERVISED.value)
     if stop.is_set() and not _IS_SUPERVISED.value:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import math
+from typing import Any
 
 SERVER, ACTOR, LEARNER, EVAL_JOB, RUN = (
     "reverb_server",
@@ -17,13 +19,21 @@ SERVER, ACTOR, LEARNER, EVAL_JOB, RUN = (
 )
 PROCESSES = (SERVER, ACTOR, LEARNER, EVAL_JOB)
 
+# The server's figures over which TensorBoard draws all others, and its groups of these.
+AXES = {
+    "train_step": "Metrics_vs_TrainSteps",
+    "env_steps": "Metrics_vs_EnvironmentSteps",
+}
+
 
 class Kind(enum.Enum):
     """How a figure behaves over time."""
 
-    COUNT = "count"  # Only grows in the life of a process.
+    COUNT = "count"  # Begins at 0 and only grows in the life of a process.
     VALUE = "value"  # Goes up and down.
-    TEXT = "text"  # For people, or to tell rows apart: no number to be drawn.
+    TIME = "time"  # Unix time.
+    ALARM = "alarm"  # What is wrong, in words; None while nothing is.
+    TEXT = "text"  # For people, or to tell rows apart.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +43,7 @@ class Figure:
     Attributes:
       name: The key.
       roles: Whose rows have it.
-      kind: Whether it is a number that can be drawn.
+      kind: Tells numbers from words.
       unit: What it counts, or is measured in.
       meaning: In one sentence.
     """
@@ -48,7 +58,7 @@ class Figure:
 _TRANSITIONS = "transitions"
 
 FIGURES = (
-    Figure("time", (*PROCESSES, RUN), Kind.TEXT, "s", "Unix time of the row."),
+    Figure("time", (*PROCESSES, RUN), Kind.TIME, "s", "When the row was made."),
     Figure("role", (*PROCESSES, RUN), Kind.TEXT, "", "Whose row it is."),
     Figure("task", PROCESSES, Kind.TEXT, "", "Number of the process in its role."),
     Figure("host", PROCESSES, Kind.TEXT, "", "Name of the machine it runs on."),
@@ -64,7 +74,7 @@ FIGURES = (
     Figure(
         "problem",
         (SERVER, LEARNER),
-        Kind.TEXT,
+        Kind.ALARM,
         "",
         "What could not be stored, and why; None if all was.",
     ),
@@ -81,7 +91,7 @@ FIGURES = (
     Figure(
         "env_steps",
         (SERVER,),
-        Kind.COUNT,
+        Kind.VALUE,  # Goes back to a snapshot, as all train steps do.
         _TRANSITIONS,
         "Environment steps of the run, resumed ones included, that were inserted.",
     ),
@@ -116,14 +126,14 @@ FIGURES = (
     Figure(
         "train_step",
         (SERVER,),
-        Kind.COUNT,
+        Kind.VALUE,
         "gradient steps",
         "Of the learner, as it last said: this row's place on both axes.",
     ),
     Figure(
         "stall",
         (SERVER,),
-        Kind.TEXT,
+        Kind.ALARM,
         "",
         "Who waits for whom, why, and what helps; None while the run moves.",
     ),
@@ -161,7 +171,7 @@ FIGURES = (
     Figure(
         "policy_train_step",
         (ACTOR,),
-        Kind.COUNT,
+        Kind.VALUE,
         "gradient steps",
         "Of the weights that it acts with.",
     ),
@@ -173,7 +183,7 @@ FIGURES = (
         "Spent waiting for the replay table so far.",
     ),
     # --- Learner ------------------------------------------------------------------
-    Figure("train_step", (LEARNER,), Kind.COUNT, "gradient steps", "Taken so far."),
+    Figure("train_step", (LEARNER,), Kind.VALUE, "gradient steps", "Taken so far."),
     Figure(
         "max_train_steps",
         (LEARNER,),
@@ -225,7 +235,7 @@ FIGURES = (
     Figure(
         "train_step",
         (EVAL_JOB,),
-        Kind.COUNT,
+        Kind.VALUE,
         "gradient steps",
         "Of the weights judged last.",
     ),
@@ -248,12 +258,18 @@ FIGURES = (
     ),
     # --- The end ------------------------------------------------------------------
     Figure("status", (RUN,), Kind.TEXT, "", "Why the run has ended; one row."),
-    Figure("train_step", (RUN,), Kind.COUNT, "gradient steps", "Of its final weights."),
+    Figure("train_step", (RUN,), Kind.VALUE, "gradient steps", "Of its final weights."),
 )
 
 
 def numbers(role: str) -> list[Figure]:
     """The figures of a role that can be drawn."""
-    return [
-        each for each in FIGURES if role in each.roles and each.kind is not Kind.TEXT
-    ]
+    drawn = (Kind.COUNT, Kind.VALUE)
+    return [each for each in FIGURES if role in each.roles and each.kind in drawn]
+
+
+def number(row: dict[str, Any], figure: Figure) -> float | None:
+    """A row's value of a figure; None if it has none, or none that is finite."""
+    value = row.get(figure.name)
+    is_number = isinstance(value, (int, float)) and math.isfinite(value)
+    return value if is_number else None

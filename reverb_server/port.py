@@ -11,9 +11,11 @@ import socket
 
 import portpicker
 
-from experiment.errors import ConfigurationError
+from experiment.errors import ConfigurationError, check_number
 
 MAX_PORT = 65535
+
+_LOOPBACK = "127.0.0.1"
 
 
 def reserve(port: int | None) -> tuple[socket.socket, int]:
@@ -56,10 +58,50 @@ def _bind(port: int) -> socket.socket:
         holder.bind(("", port))
     except OSError as error:
         holder.close()
-        in_use = error.errno == errno.EADDRINUSE
-        reason = "is in use by another process" if in_use else "cannot be served"
-        raise ConfigurationError(
-            f"--port {port} {reason} ({error.strerror}); choose another port"
-            f"{', or end that process' if in_use else ''}."
-        ) from error
+        raise cannot_be_served(f"--port {port}", error) from error
     return holder
+
+
+def metrics_address(port: int | None, host: str | None) -> tuple[str, int] | None:
+    """Where the figures are to be served for Prometheus.
+
+    Args:
+      port: `--metrics_port`.
+      host: `--metrics_host`; None is this machine alone.
+
+    Returns:
+      Host and port, which are free now; None if nowhere.
+
+    Raises:
+      ConfigurationError: They cannot be served there.
+    """
+    if port is None:
+        if host is not None:
+            raise ConfigurationError(
+                f"--metrics_host={host} means nothing without --metrics_port: add it, "
+                "e.g. --metrics_port=9090."
+            )
+        return None
+    check_number("--metrics_port", port, 1, at_most=MAX_PORT, integer=True)
+    host = _LOOPBACK if host is None else host
+    try:
+        family = socket.getaddrinfo(host, port)[0][0]
+        socket.create_server((host, port), family=family).close()
+    except (OSError, UnicodeError) as error:  # The latter for "a..b".
+        raise cannot_be_served(f"--metrics_port {port} at {host}", error) from error
+    return host, port
+
+
+def cannot_be_served(what: str, error: Exception) -> ConfigurationError:
+    """What to tell the user of a port that could not be bound.
+
+    Args:
+      what: The flags and their values.
+      error: What the system said.
+    """
+    in_use = getattr(error, "errno", None) == errno.EADDRINUSE
+    reason = "is in use by another process" if in_use else "cannot be served"
+    return ConfigurationError(
+        f"{what} {reason} ({getattr(error, 'strerror', None) or error}); choose another"
+        f"{', or end that process' if in_use else ''}."
+    )

@@ -22,11 +22,13 @@ from experiment.interval import Interval
 from experiment.manifest import Manifest
 from reverb_server import restored_server, run_tables, tables
 from reverb_server.address import NO_ANSWER
+from reverb_server.metrics_endpoint import MetricsEndpoint
 from reverb_server.metrics_log import MetricsLog
 from reverb_server.replay_figures import ReplayFigures
 from reverb_server.replay_snapshots import ReplaySnapshots, Snapshot
 from reverb_server.resources import Resources
 from reverb_server.stall_watch import StallWatch
+from reverb_server.summaries import Summaries
 from reverb_server.telemetry import SNAPSHOT, drain
 
 _POLL_S = 0.5
@@ -61,6 +63,7 @@ class RunServer:
         port: int,
         restore: bool = True,
         may_be_empty: bool = False,
+        metrics_address: tuple[str, int] | None = None,
     ) -> None:
         """Builds the experiment once, for its specs; starts the server.
 
@@ -70,6 +73,7 @@ class RunServer:
           port: To serve at.
           restore: Whether to restore the replay table from the run's snapshots.
           may_be_empty: Whether to start with an empty one if all are damaged.
+          metrics_address: Where Prometheus is to find the figures, if anywhere.
 
         Raises:
           ConfigurationError: The experiment cannot be built, or does not fit what the
@@ -77,6 +81,9 @@ class RunServer:
         """
         root_dir = Path(manifest.root_dir)
         self._lock = run_dir.lock(root_dir)
+        self._endpoint = (
+            MetricsEndpoint(*metrics_address, manifest) if metrics_address else None
+        )
         agent, train_step = experiment.make_agent(experiment.environment())
         weights = tf.nest.flatten(tables.weights_of(agent, train_step))
         self.manifest = run_start.settle(
@@ -102,11 +109,12 @@ class RunServer:
         self._replay_figures = ReplayFigures(experiment.replay)
         self._resources = Resources()
         self._stalls = StallWatch(self.address, self._items)
-        self._metrics = MetricsLog(root_dir)
         self._end_is_kept = False
         self._learner: tuple[float, dict[str, Any]] = (0.0, {})
         self._problem: str | None = None
         self._publish(root_dir, restored)
+        self._metrics = MetricsLog(root_dir)
+        self._summaries = Summaries(root_dir, operative_text())
 
     def _start(
         self, make_tables: Callable[[], list[reverb.Table]], port: int, restore: bool
@@ -212,6 +220,8 @@ class RunServer:
         """Keeps the last rows, and stops the server."""
         self.keep_rows()
         self._server.stop()
+        if self._endpoint:
+            self._endpoint.close()
         os.close(self._lock)
 
     def keep_rows(self, is_due: bool = False) -> int:
@@ -239,6 +249,9 @@ class RunServer:
             self._end_is_kept = True
             rows.append(self._end_row())
         self._metrics.write(rows)
+        self._summaries.write(rows)
+        if self._endpoint:
+            self._endpoint.write(rows)
         return received
 
     def _keep_snapshot(self, written: dict[str, Any]) -> None:

@@ -25,6 +25,9 @@ Launch = Callable[..., Any]
         ("--port=0", "--port is 0; it must be a whole number >= 1 and <= 65535."),
         ("--port=-5", "--port is -5"),
         ("--port=70000", "--port is 70000"),
+        ("--metrics_port=0", "--metrics_port is 0; it must be a whole number >= 1 and"),
+        ("--metrics_port=70000", "--metrics_port is 70000"),
+        ("--metrics_host=0.0.0.0", "means nothing without --metrics_port: add it"),
         ("--max_train_steps=0", "--max_train_steps is 0"),
         ("--target_return=nan", "--target_return is nan"),
         ("--seed=-1", "--seed=-1"),
@@ -73,6 +76,19 @@ def test_a_port_in_use(refuse: Refuse) -> None:
         other.listen()
         message = refuse("launch", f"--port={port}")
     assert f"--port {port} is in use by another process" in message
+
+
+def test_a_port_for_the_figures_that_cannot_be_served(
+    refuse: Refuse, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        message = refuse("launch", f"--metrics_port={taken}")
+    assert f"--metrics_port {taken} at 127.0.0.1 is in use by another" in message
+    for host in ("no.such.host.invalid", "192.0.2.1", "a..b", ""):
+        message = refuse("launch", "--metrics_port=9090", f"--metrics_host={host}")
+        assert f"--metrics_port 9090 at {host} cannot be served (" in message
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_to_resume_that_is_not_there(refuse: Refuse) -> None:

@@ -100,6 +100,8 @@ def test_a_folder_is_refused_before_the_server_is_waited_for(
         (("--root_dir=x", "--port=0"), "--port is 0; it must be from 1 to 65535."),
         (("--root_dir=x", "--port=70000"), "--port is 70000"),
         (("--root_dir=x", "--port=-5"), "--port is -5"),
+        (("--root_dir=x", "--metrics_port=0"), "--metrics_port is 0; it must be a"),
+        (("--root_dir=x", "--metrics_host=::1"), "means nothing without --metrics_por"),
         (("--root_dir=x", "--seed=-1"), "flag --seed=-1"),
         (("--root_dir=x", "--seed=dice"), "flag --seed=dice"),
     ],
@@ -120,6 +122,19 @@ def test_a_server_refuses_a_port_that_another_program_has(
         other.listen()
         message = refuse("reverb_server", "--root_dir=x", f"--port={port}")
     assert f"--port {port} is in use by another process" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_refuses_a_port_for_the_figures_that_another_program_has(
+    refuse: Refuse, tmp_path: Path
+) -> None:
+    port = portpicker.pick_unused_port()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        message = refuse(
+            "reverb_server", "--root_dir=x", f"--port={port}", f"--metrics_port={taken}"
+        )
+    assert f"--metrics_port {taken} at 127.0.0.1 is in use by another" in message
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.eval_job.conftest import MakeJudge
 from tests.reverb_server.waiting import wait_until
@@ -119,12 +120,16 @@ def test_the_picture_is_drawn_if_there_is_something_to_draw(
 
 
 def test_both_policies_are_recorded(make_judge: MakeJudge, tmp_path: Path) -> None:
-    """The greedy one as `trained`."""
+    """The greedy one as `trained`; TensorBoard has both, at the step judged last."""
     judged = make_judge(itertools.repeat(1.0), picture=(16, 16), length=3)
+    judged.judge.judge(70)
     judged.judge.record_videos()
     videos = {path.name: path.stat().st_size for path in tmp_path.glob("videos/*")}
     assert set(videos) == {"trained.mp4", "random.mp4"}
     assert all(size > 500 for size in videos.values())
+    events = EventAccumulator(str(tmp_path / "eval")).Reload()
+    for name in ("videos/trained", "videos/random"):
+        assert [event.step for event in events.Tensors(name)] == [70]
 
 
 def test_an_environment_without_a_picture_is_no_fault(

@@ -23,6 +23,7 @@ def options(root_dir: Path, **changes: Any) -> Options:
         root_dir=root_dir,
         seed=None,
         port=None,
+        metrics_address=None,
         in_process=False,
         quiet=False,
         resume=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Callable
 
+import portpicker
 import pytest
 from absl import flags
 from absl.testing import flagsaver
@@ -58,6 +59,7 @@ def test_without_flags_a_run_gets_the_defaults_and_a_new_folder(
         root_dir=options.root_dir,
         seed=None,
         port=None,
+        metrics_address=None,
         in_process=False,
         quiet=False,
         resume=False,
@@ -72,6 +74,7 @@ def test_without_flags_a_run_gets_the_defaults_and_a_new_folder(
 def test_each_flag_is_taken(read: Read, tmp_path: Path) -> None:
     """The folder as an absolute path, the preset as the file it is in."""
     (tmp_path / "mine.gin").touch()
+    metrics_port = portpicker.pick_unused_port()
     options = read(
         "--num_actors=5",
         "--gin_file=mine.gin",
@@ -80,6 +83,7 @@ def test_each_flag_is_taken(read: Read, tmp_path: Path) -> None:
         "--root_dir=some/where",
         "--seed=7",
         "--port=8008",
+        f"--metrics_port={metrics_port}",
         "--max_restarts=9",
         "--quiet",
     )
@@ -90,6 +94,7 @@ def test_each_flag_is_taken(read: Read, tmp_path: Path) -> None:
         root_dir=tmp_path / "some" / "where",
         seed=7,
         port=8008,
+        metrics_address=("127.0.0.1", metrics_port),
         in_process=False,
         quiet=True,
         resume=False,
@@ -170,6 +175,8 @@ def test_a_resume_may_begin_with_an_empty_replay_table(
         (["--max_restarts=-1"], "--max_restarts is -1"),
         (["--port=0"], "--port is 0"),
         (["--port=65536"], "--port is 65536"),
+        (["--metrics_port=0"], "--metrics_port is 0"),
+        (["--metrics_host=0.0.0.0"], "means nothing without --metrics_port"),
         (["--max_train_steps=0"], "--max_train_steps is 0"),
         (["--target_return=nan"], "--target_return is nan"),
         (["--target_return=inf"], "--target_return is inf"),

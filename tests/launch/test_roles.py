@@ -9,6 +9,9 @@ from launch.children import Role
 from launch.supervisor import describe
 from tests.launch.a_run import options
 
+# What the server has defaults for.
+_UNSAID = {"--gin_file", "--seed", "--gin_bindings", "--metrics_port", "--metrics_host"}
+
 
 def flags_of(role: Role) -> dict[str, list[str]]:
     """The values of each flag of a role; of one without a value, none."""
@@ -45,6 +48,7 @@ def test_the_server_is_told_everything_and_the_others_where_it_is(
         seed=11,
         resume=True,
         discard_replay=True,
+        metrics_address=("0.0.0.0", 9090),
     )
     server, *others = describe(started_with, 8123)
     assert flags_of(server) == {
@@ -57,6 +61,8 @@ def test_the_server_is_told_everything_and_the_others_where_it_is(
         "--is_supervised": [""],
         "--resume": ["True"],
         "--discard_replay": ["True"],
+        "--metrics_host": ["0.0.0.0"],
+        "--metrics_port": ["9090"],
     }
     for role in others:
         told = flags_of(role)
@@ -67,7 +73,7 @@ def test_the_server_is_told_everything_and_the_others_where_it_is(
 def test_what_the_user_did_not_say_is_left_to_the_server(tmp_path: Path) -> None:
     """It knows the defaults, or what a resumed run has."""
     told = flags_of(describe(options(tmp_path), 8008)[0])
-    assert not {"--gin_file", "--seed", "--gin_bindings"} & set(told)
+    assert not _UNSAID & set(told)
     assert told["--resume"] == ["False"]
 
 
