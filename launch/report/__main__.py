@@ -29,8 +29,8 @@ _OUTPUT = flags.DEFINE_string(
 
 def main() -> int:
     """Parses, reads, writes."""
-    named = _ROOT_DIR.value or [run_dir.RUNS / run_dir.LATEST]
-    root_dirs = [Path(folder).expanduser() for folder in named]
+    named = [Path(folder).expanduser() for folder in _ROOT_DIR.value]
+    root_dirs = named or [run_dir.RUNS / run_dir.LATEST]
     folder = root_dirs[0] if len(root_dirs) == 1 else Path()
     output = Path(_OUTPUT.value or folder / run_dir.REPORT)
     page.write(root_dirs, output)
