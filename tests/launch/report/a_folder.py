@@ -55,14 +55,27 @@ def row(role: str, seconds: float, task: int = 0, **figures: Any) -> dict[str, A
 def round_of_rows(seconds: float, actors: int = 2) -> list[dict[str, Any]]:
     """What all processes send every 2 seconds."""
     env_steps = int(300 * seconds)
-    server = {"replay_size": env_steps, "replay_max_size": 100_000}
-    limiter = {"samples_per_insert": 31.5, "samples_per_insert_wanted": 32}
-    steps = {"env_steps": env_steps, "env_steps_per_s": 300, "stall": None}
-    lag = {"policy_lag": 100, "policy_lag_median": 90.0, "policy_lag_p95": 250}
-    trained = {"train_step": int(100 * seconds), "updates_per_s": 100, "loss": None}
+    server: dict[str, Any] = {
+        "replay_size": env_steps,
+        "replay_max_size": 100_000,
+        "samples_per_insert": 31.5,
+        "samples_per_insert_wanted": 32,
+        "env_steps": env_steps,
+        "env_steps_per_s": 300,
+        "stall": None,
+    }
+    learner: dict[str, Any] = {
+        "train_step": int(100 * seconds),
+        "updates_per_s": 100,
+        "loss": None,
+        "policy_lag": 100,
+        "policy_lag_median": 90.0,
+        "policy_lag_p95": 250,
+        "waited_s": 0.05 * seconds,
+    }
     return [
-        row("reverb_server", seconds, **server, **limiter, **steps),
-        row("learner", seconds, **trained, **lag, waited_s=0.05 * seconds),
+        row("reverb_server", seconds, **server),
+        row("learner", seconds, **learner),
         row("eval_job", seconds, train_step=int(90 * seconds), average_return=9.0),
         *(
             row("actor", seconds, task, env_steps=env_steps, waited_s=0.5 * seconds)

@@ -1,4 +1,4 @@
-"""launch/report/metrics.py: figures of processes, read from any file in bounded time."""
+"""launch/report/metrics.py: figures, read from any file in bounded time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_figures_are_kept_for_each_life_of_each_process(tmp_path: Path) -> None:
 
 
 def test_what_is_no_number_is_no_point(tmp_path: Path) -> None:
-    """null before anything was measured, NaN, and rows about something else."""
+    """None before anything was measured, NaN, and rows about something else."""
     path = tmp_path / "metrics.jsonl"
     losses = [None, 0.5, float("nan"), "0.5"]
     rows = [a_folder.row("learner", n, loss=loss) for n, loss in enumerate(losses)]
@@ -45,7 +45,8 @@ def test_what_is_no_number_is_no_point(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ['{"role": "actor", "ti', "", "null", "[1]", "{}", '{"role": "actor"}', "\0"]
+    "line",
+    ['{"role": "actor", "ti', "", "null", "[1]", "{}", '{"role": "actor"}', "\0"],
 )
 def test_lines_that_are_no_rows_are_left_out(tmp_path: Path, line: str) -> None:
     """A kill cuts off the last one, or a full disk one in the middle."""

@@ -1,4 +1,4 @@
-"""launch/report/series.py: few points, and lines that are open where nothing was sent."""
+"""launch/report/series.py: few points, open where nothing was sent."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 
 from launch.report import series
 from launch.report.clock import Clock
+from launch.report.metrics import Points
 
 CLOCK = Clock(0.0, [], [])
 
@@ -65,7 +66,7 @@ def test_so_are_days_of_64_actors() -> None:
 
 
 @pytest.mark.parametrize("points", [[], [(np.empty(0), np.empty(0))]])
-def test_nothing_sent_is_an_empty_line(points: list[series.Points]) -> None:
+def test_nothing_sent_is_an_empty_line(points: list[Points]) -> None:
     assert series.of_one(points, CLOCK).is_empty
     assert series.of_all(points, CLOCK).mean.is_empty
 
