@@ -18,7 +18,7 @@ from reverb_server import figures
 # Of a larger file, so many pieces of so many bytes are read, evenly spread: a run of
 # days takes no longer than one of hours.
 _PIECES = 512
-_PIECE_BYTES = 2**16
+_PIECE_BYTES = 2**15
 
 # Unix times, and values at them.
 Points = tuple[np.ndarray, np.ndarray]
