@@ -10,7 +10,7 @@ from pathlib import Path
 from absl import flags
 
 from experiment import process, run_dir
-from experiment.errors import EXIT_FINISHED
+from experiment.errors import EXIT_FINISHED, ConfigurationError
 from launch.report import page
 
 _ROOT_DIR = flags.DEFINE_multi_string(
@@ -29,11 +29,16 @@ _OUTPUT = flags.DEFINE_string(
 
 def main() -> int:
     """Parses, reads, writes."""
-    named = _ROOT_DIR.value or [run_dir.RUNS / run_dir.LATEST]
-    root_dirs = [Path(folder).expanduser() for folder in named]
+    named = [Path(folder).expanduser() for folder in _ROOT_DIR.value]
+    root_dirs = named or [run_dir.RUNS / run_dir.LATEST]
     folder = root_dirs[0] if len(root_dirs) == 1 else Path()
     output = Path(_OUTPUT.value or folder / run_dir.REPORT)
-    page.write(root_dirs, output)
+    try:
+        page.write(root_dirs, output)
+    except OSError as error:
+        raise ConfigurationError(
+            f"--output={output} cannot be written ({error.strerror}); choose another."
+        ) from error
     print(f"see {output}")
     return EXIT_FINISHED
 

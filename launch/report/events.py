@@ -29,6 +29,7 @@ class Kind:
 FAULT = Kind("fault", look.RED, "triangle-up")
 NOTICE = Kind("notice", look.AMBER, "diamond")
 RESUME = Kind("resume", look.VIOLET, "triangle-right")
+END = Kind("end", look.GREY, "square")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +54,9 @@ def of(run: Run) -> list[Event]:
         *((notice.time, NOTICE, notice.text) for notice in run.metrics.notices),
         *((at, RESUME, "resumed") for at in run.clock.resumed_at),
     ]
+    if run.metrics.ended:
+        status = str(run.metrics.ended.get("status")).replace("_", " ")
+        found.append((run.metrics.ended["time"], END, f"the run has ended: {status}"))
     seconds = run.clock.seconds(np.array([at for at, _, _ in found]))
     return [Event(float(at), kind, text) for at, (_, kind, text) in zip(seconds, found)]
 

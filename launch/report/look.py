@@ -27,8 +27,6 @@ def laid_out(
     figure.update_layout(
         template="none",
         height=height,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
         margin={"l": 58, "r": 14, "t": 34, "b": 52},
         hovermode="x unified",
         hoverlabel={"align": "left", "namelength": -1},
@@ -42,7 +40,7 @@ def laid_out(
         ticks="outside",
         ticklen=6,
         tickcolor=_GRID,
-        title={"standoff": 10},
+        title={"standoff": 10, "font": {"size": 13}},
     )
     figure.update_yaxes(gridcolor=_GRID, zerolinecolor=_GRID, zerolinewidth=1)
     return figure

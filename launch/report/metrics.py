@@ -18,7 +18,7 @@ from reverb_server import figures
 # Of a larger file, so many pieces of so many bytes are read, evenly spread: a run of
 # days takes no longer than one of hours.
 _PIECES = 512
-_PIECE_BYTES = 2**16
+_PIECE_BYTES = 2**15
 
 # Unix times, and values at them.
 Points = tuple[np.ndarray, np.ndarray]
@@ -65,11 +65,19 @@ class Life:
         return self.times[known], values[known]
 
     def shares_waited(self) -> Points:
-        """Which share of its time it has waited since the point before."""
+        """Which share of its time it has waited since the point before.
+
+        A wait is counted when it is over: what is longer than the time since the point
+        before was waited before that.
+        """
         times, seconds = self.points("waited_s")
-        passed = np.diff(times)
+        passed, waited = np.diff(times), np.diff(seconds)
+        for number in range(len(passed) - 1, 0, -1):
+            earlier = max(0.0, waited[number] - passed[number])
+            waited[number] -= earlier
+            waited[number - 1] += earlier
         moved = passed > 0
-        shares = np.diff(seconds)[moved] / passed[moved]
+        shares = waited[moved] / passed[moved]
         return times[1:][moved], np.clip(shares, 0.0, 1.0)
 
 
@@ -138,7 +146,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
             if (
                 isinstance(row, dict)
                 and isinstance(row.get("role"), str)
-                and isinstance(row.get("time"), (int, float))
+                and math.isfinite(row.get("time") or math.nan)
                 and isinstance(row.get("task", 0), int)
             ):
                 yield row

@@ -10,13 +10,16 @@ function colour(name) {
 function draw(place) {
   const { data, layout } = FIGURES[place.dataset.figure];
   const text = colour("--text");
+  const card = colour("--card");
   Plotly.react(place, data, {
     ...layout,
     uirevision: place.dataset.figure, // A change of colours keeps what was zoomed.
+    paper_bgcolor: card,
+    plot_bgcolor: card,
     font: { ...layout.font, color: text },
     hoverlabel: {
       ...layout.hoverlabel,
-      bgcolor: colour("--card"),
+      bgcolor: card,
       bordercolor: colour("--line"),
       font: { color: text },
     },

@@ -14,17 +14,18 @@ from plotly import graph_objects, offline
 
 from experiment import run_dir
 from launch.report import compare, events, returns_chart, run_files, time_chart, words
-from launch.report.events import FAULT, NOTICE, RESUME
+from launch.report.events import END, FAULT, NOTICE, RESUME
 from launch.report.run_files import Run
 
 # Larger videos stay files of their own.
 _MOST_VIDEO_BYTES = 20_000_000
 
-_MARKS = {FAULT.name: "▲", NOTICE.name: "◆", RESUME.name: "▶"}
+_MARKS = {FAULT.name: "▲", NOTICE.name: "◆", RESUME.name: "▶", END.name: "■"}
 _MEANINGS = {
     FAULT.name: "a process ended that should not have",
     NOTICE.name: "something stood still, or could not be stored",
     RESUME.name: "the run was resumed",
+    END.name: "it ended: last evaluation, checkpoint and videos follow",
 }
 
 
@@ -70,7 +71,8 @@ def _one(run: Run) -> str:
         kinds=[(kind, _MARKS[name], _MEANINGS[name]) for name, kind in kinds.items()],
         marks=_MARKS,
         processes=words.processes(run),
-        faults=happened,
+        happened=happened,
+        faulty=bool({FAULT.name, NOTICE.name} & kinds.keys()),
         gin_link=_link("text/plain", run.manifest.gin_text.encode()),
         commands=words.commands(run),
         machine=machine,

@@ -74,7 +74,7 @@ def draw(run: Run, axis: Axis) -> graph_objects.Figure:
         [
             look.band(at, worst, best, look.BLUE, 0.10, "worst to best episode"),
             look.band(at, low, high, look.BLUE, 0.25, "95 % interval of the mean"),
-            *levels(run, axis),
+            *levels(run, [0, max(each.max() for each in at)]),
             curve(parts, axis),
         ]
     )
@@ -125,8 +125,8 @@ def curve(parts: Sequence[Sequence[Row]], axis: Axis) -> graph_objects.Scatter:
     )
 
 
-def levels(run: Run, axis: Axis) -> list[graph_objects.Scatter]:
-    """What to compare with, as lines over the whole width."""
+def levels(run: Run, ends: Sequence[float]) -> list[graph_objects.Scatter]:
+    """What to compare with, as lines from end to end."""
     wanted = []
     if run.baseline:
         average = run.baseline.average_return
@@ -134,10 +134,9 @@ def levels(run: Run, axis: Axis) -> list[graph_objects.Scatter]:
         wanted.append((average, name, look.GREY, "dot"))
     if run.target is not None:
         wanted.append((run.target, f"target ({run.target:g})", look.GREEN, "dash"))
-    at = axis.of(run.returns)
     return [
         graph_objects.Scatter(
-            x=[at.min(), at.max()],
+            x=ends,
             y=[value, value],
             mode="lines",
             name=name,

@@ -62,11 +62,12 @@ def draw(run: Run) -> graph_objects.Figure | None:
         return None
     events = events_lib.of(run)
     axis = look.time_axis(
-        range=[0, run.wall_time_s * look.MS],
+        range=_ends(run),
         anchor=_axis(len(panels)),
         showspikes=True,
         spikemode="across",
         spikethickness=1,
+        spikedash="solid",
         spikecolor=look.GREY,
         title="wall time",
     )
@@ -111,6 +112,11 @@ def _place(figure: graph_objects.Figure, panel: Panel, number: int, of: int) -> 
         yanchor="bottom",
         showarrow=False,
     )
+
+
+def _ends(run: Run) -> list[float]:
+    """Of the time axis."""
+    return [0.0, run.wall_time_s * look.MS]
 
 
 def _axis(number: int) -> str:
@@ -163,7 +169,7 @@ def _returns(run: Run) -> Panel:
     axis = returns_chart.WALL_TIME
     parts = returns_chart.segments(returns_chart.thinned(run.returns))
     curve = returns_chart.curve(parts, axis).update(marker={"size": 4})
-    return Panel("Return", [*returns_chart.levels(run, axis), curve])
+    return Panel("Return", [*returns_chart.levels(run, _ends(run)), curve])
 
 
 def _env_steps(run: Run) -> Panel:
@@ -193,7 +199,7 @@ def _limiter(run: Run) -> Panel:
         *_line(wanted, "wanted", look.GREY, ",.4~g", dash="dash"),
         *_line(got, "over 10 s", look.VIOLET, ",.4~g"),
     ]
-    return Panel("Rate limiter, samples per insert", lines if not got.is_empty else [])
+    return Panel("Samples per insert", lines if not got.is_empty else [])
 
 
 def _lag(run: Run) -> Panel:
@@ -220,7 +226,7 @@ def _memory(run: Run) -> Panel:
             )
         ]
         traces += _spread(run, role, points, ".2f")
-    return Panel("Memory of each process, GiB", traces, "~g")
+    return Panel("Memory, GiB", traces, "~g")
 
 
 def _processors(run: Run) -> Panel:
@@ -228,7 +234,7 @@ def _processors(run: Run) -> Panel:
     for role in figures.PROCESSES:
         points = [life.points("cpu_percent") for life in run.metrics.of(role)]
         traces += _spread(run, role, points, ".0f")
-    return Panel("Processor time of each process, % of a core", traces)
+    return Panel("Processor time, % of a core", traces)
 
 
 def _waited(run: Run) -> Panel:
@@ -236,7 +242,7 @@ def _waited(run: Run) -> Panel:
     for role in (figures.ACTOR, figures.LEARNER):
         points = [life.shares_waited() for life in run.metrics.of(role)]
         traces += _spread(run, role, points, ".0%")
-    return Panel("Waited for the rate limiter, share of the time", traces, ".0%")
+    return Panel("Waiting, share of the time", traces, ".0%")
 
 
 _PANELS: tuple[Callable[[Run], Panel], ...] = (

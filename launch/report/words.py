@@ -28,10 +28,10 @@ class Process:
       name: As the launcher names it.
       host: Of its last life.
       starts: How many lives were heard of.
-      steps: It has taken: environment steps of an actor, train steps of others.
+      steps: Train steps of learner and eval job, environment steps of the others.
       memory_mb: The most.
       cpu_percent: Mean.
-      waited: Share of its time.
+      waited_percent: Of its time.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Process:
     steps: float | None
     memory_mb: float | None
     cpu_percent: float | None
-    waited: float | None
+    waited_percent: float | None
 
 
 def clock(seconds: float) -> str:
@@ -91,23 +91,25 @@ def processes(run: Run) -> list[Process]:
 
 
 def _process(lives: list[Life]) -> Process:
-    steps = "env_steps" if lives[0].role == figures.ACTOR else "train_step"
-    taken, memory, cpu = (
+    trains = lives[0].role in (figures.LEARNER, figures.EVAL_JOB)
+    steps = [life.points("train_step" if trains else "env_steps")[1] for life in lives]
+    ends = [float(each[-1]) for each in steps if len(each)]
+    memory, cpu = (
         np.concatenate([life.points(figure)[1] for life in lives])
-        for figure in (steps, "memory_mb", "cpu_percent")
+        for figure in ("memory_mb", "cpu_percent")
     )
-    if lives[0].role == figures.ACTOR:  # Each life counts from 0.
-        ends = [life.points(steps)[1][-1:] for life in lives]
-        taken = np.concatenate(ends).cumsum()
     waits = lives[0].role in (figures.ACTOR, figures.LEARNER)
+    waited = metrics_lib.share_waited(lives) if waits else None
+    # An actor counts from 0 in each life, the others go on.
+    taken = sum(ends) if lives[0].role == figures.ACTOR else max(ends, default=0.0)
     return Process(
         name=lives[0].name,
         host=lives[-1].host,
         starts=len(lives),
-        steps=float(taken[-1]) if len(taken) else None,
+        steps=taken if ends else None,
         memory_mb=float(memory.max()) if len(memory) else None,
         cpu_percent=float(cpu.mean()) if len(cpu) else None,
-        waited=metrics_lib.share_waited(lives) if waits else None,
+        waited_percent=None if waited is None else 100 * waited,
     )
 
 
@@ -120,8 +122,8 @@ def bottleneck(run: Run) -> str:
     if in_process(run):
         return "One process did all the work in turns, so nobody waited for another."
     shares = (
-        f"The actors waited {actors:.0%} of their time to insert, the learner "
-        f"{learner:.0%} of its time for batches."
+        f"The actors waited {100 * actors:.0f} % of their time to insert, the learner "
+        f"{100 * learner:.0f} % of its time for batches."
     )
     if max(actors, learner) < _BUSY:
         return f"Neither side: both were busy nearly all of the time. {shares}"

@@ -102,6 +102,7 @@ def test_pictures_and_logs_are_there(finished: Path) -> None:
     assert (run / "returns.png").read_bytes().startswith(b"\x89PNG")
     for name in ("trained", "random"):
         assert b"ftyp" in (run / "videos" / f"{name}.mp4").read_bytes()[:16]
+    assert "max train steps" in (run / "report.html").read_text()
     logs = {path.name for path in (run / "logs").iterdir()}
     roles = {"reverb_server", "learner", "eval_job", "actor-0", "actor-1"}
     assert logs == {f"{role}.log" for role in roles}

@@ -1,0 +1,111 @@
+"""launch/report/run_files.py: a run's folder, whatever is missing in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from experiment import run_dir
+from experiment.errors import ConfigurationError
+from launch.report import run_files
+from tests.launch.report import a_folder
+
+
+def test_a_run_that_was_killed_has_broken_off(tmp_path: Path) -> None:
+    """All that it left is there."""
+    run = run_files.read(a_folder.make(tmp_path))
+    assert run.status == "broken off"
+    assert run.target == 475
+    assert len(run.returns) == 6
+    assert run.baseline is not None
+    assert run.faults[0].role == "actor-1"
+    assert (run.train_step, run.env_steps) == (5_800, 17_400)
+    assert run.wall_time_s == 60.0
+
+
+def test_a_run_whose_folder_is_in_use_is_running(tmp_path: Path) -> None:
+    lock = run_dir.lock(a_folder.make(tmp_path))
+    try:
+        assert run_files.read(tmp_path).status == "running"
+    finally:
+        os.close(lock)
+    assert run_files.read(tmp_path).status == "broken off"
+
+
+def test_a_result_tells_how_a_run_has_ended(tmp_path: Path) -> None:
+    a_folder.finish(a_folder.make(tmp_path))
+    run = run_files.read(tmp_path)
+    assert run.status == "target_reached"
+    assert run.wall_time_s == 65.25
+
+
+def test_a_copied_run_has_ended_as_well(tmp_path: Path) -> None:
+    """A copy's files have new times, in any order."""
+    a_folder.finish(a_folder.make(tmp_path / "run"))
+    copy = shutil.copytree(tmp_path / "run", tmp_path / "copy")
+    (copy / "run.json").touch()
+    assert run_files.read(copy).status == "target_reached"
+
+
+def test_the_result_of_a_run_that_was_resumed_since_is_not_its_own(
+    tmp_path: Path,
+) -> None:
+    a_folder.finish(a_folder.make(tmp_path))
+    long_ago = a_folder.STARTED_AT
+    os.utime(tmp_path / "result.json", (long_ago, long_ago))
+    run = run_files.read(tmp_path)
+    assert run.status == "broken off"
+    assert run.result == {}
+
+
+def test_processes_started_by_hand_leave_the_row_of_their_end(tmp_path: Path) -> None:
+    ended = a_folder.row("run", 30, status="max_train_steps", train_step=2_016)
+    rows = [a_folder.row("learner", 28, train_step=2_000), ended]
+    a_folder.write_metrics(a_folder.make(tmp_path), rows)
+    run = run_files.read(tmp_path)
+    assert run.status == "max_train_steps"
+    assert run.train_step == 2_016
+
+
+@pytest.mark.parametrize(
+    "missing",
+    ["metrics.jsonl", "eval", "eval/random_policy.csv", "config.gin", "faults.jsonl"],
+)
+def test_what_is_missing_is_left_out(tmp_path: Path, missing: str) -> None:
+    path = a_folder.make(tmp_path) / missing
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    run = run_files.read(tmp_path)
+    assert run.target == 475
+    assert run.wall_time_s > 0
+
+
+def test_what_is_cut_off_is_left_out(tmp_path: Path) -> None:
+    """A line of any file, and a result that a full disk cut."""
+    a_folder.make(tmp_path)
+    for name in ("faults.jsonl", "metrics.jsonl", "eval/returns.csv", "result.json"):
+        with (tmp_path / name).open("a") as file:
+            file.write('{"role": 5000,1')
+    run = run_files.read(tmp_path)
+    assert (len(run.faults), len(run.returns), run.result) == (1, 6, {})
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="holds no run") as raised:
+        run_files.read(tmp_path)
+    assert str(tmp_path) in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"run_id": 1}', '{"new": 1}'])
+def test_a_broken_manifest_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
+    (a_folder.make(tmp_path) / "run.json").write_text(text)
+    with pytest.raises(ConfigurationError, match=r"run\.json is not the manifest"):
+        run_files.read(tmp_path)
+
+
+def test_no_target_is_none(tmp_path: Path) -> None:
+    folder = a_folder.make(tmp_path)
+    (folder / "config.gin").write_text("Evaluation.target_return = None\n")
+    assert run_files.read(tmp_path).target is None

@@ -1,0 +1,123 @@
+"""launch/report/words.py: what is said of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from launch.report import run_files, words
+from tests.launch.report import a_folder
+
+
+def waiting(folder: Path, actors: float, learner: float) -> str:
+    """What is said if they wait for such shares of their time."""
+    rows = [
+        a_folder.row(role, seconds, waited_s=share * seconds)
+        for seconds in range(10, 50, 2)
+        for role, share in (("actor", actors), ("learner", learner))
+    ]
+    a_folder.write_metrics(a_folder.make(folder), rows)
+    return words.bottleneck(run_files.read(folder))
+
+
+@pytest.mark.parametrize(
+    ("actors", "learner", "begins"),
+    [
+        (0.71, 0.04, "The learner. The actors waited 71 % of their time to insert, "),
+        (0.02, 0.35, "The actors. The actors waited 2 % of their time to insert, "),
+        (0.05, 0.04, "Neither side: "),
+    ],
+)
+def test_who_others_waited_for_held_the_run_back(
+    tmp_path: Path, actors: float, learner: float, begins: str
+) -> None:
+    text = waiting(tmp_path, actors, learner)
+    assert text.startswith(begins)
+    assert f"the learner {100 * learner:.0f} % of its time for batches" in text
+
+
+def test_who_has_not_said_is_not_blamed(tmp_path: Path) -> None:
+    (a_folder.make(tmp_path) / "metrics.jsonl").unlink()
+    assert words.bottleneck(run_files.read(tmp_path)).startswith("Not known")
+
+
+def test_one_process_waits_for_nobody(tmp_path: Path) -> None:
+    rows = a_folder.round_of_rows(10, 1) + a_folder.round_of_rows(12, 1)
+    rows = [{**row, "pid": 7} for row in rows]
+    a_folder.write_metrics(a_folder.make(tmp_path, num_actors=1), rows)
+    run = run_files.read(tmp_path)
+    assert words.bottleneck(run).startswith("One process")
+    assert words.commands(run)[-1].endswith("--gin_file=run.gin --in_process --seed=3")
+
+
+def test_processes_are_summed_up_over_their_lives(tmp_path: Path) -> None:
+    """An actor counts its steps from 0 in each."""
+    rows = [
+        a_folder.row("actor", 1, 1, env_steps=100, memory_mb=700),
+        a_folder.row("actor", 9, 1, env_steps=50, pid=99, memory_mb=300),
+        a_folder.row("learner", 2, train_step=80),
+        a_folder.row("learner", 9, train_step=60, pid=98),
+        a_folder.row("reverb_server", 2),
+    ]
+    a_folder.write_metrics(a_folder.make(tmp_path), rows)
+    server, actor, learner = words.processes(run_files.read(tmp_path))
+    assert (server.name, server.steps, server.waited_percent) == (
+        "reverb_server",
+        None,
+        None,
+    )
+    assert (actor.name, actor.starts, actor.steps) == ("actor-1", 2, 150)
+    assert (actor.memory_mb, actor.cpu_percent) == (700, 50)
+    assert (learner.starts, learner.steps) == (2, 80)
+
+
+def commands(folder: Path, **machine: str) -> list[str]:
+    return words.commands(run_files.read(a_folder.make(folder, machine=machine)))
+
+
+def test_the_commands_make_the_same_run(tmp_path: Path) -> None:
+    run = "./launch/local.sh --gin_file=run.gin --num_actors=2 --seed=3"
+    clean = commands(tmp_path / "a", antiphon="0123456789ab")
+    assert clean == ["git checkout 0123456789ab", run]
+    checkout, note, _ = commands(tmp_path / "b", antiphon="0123456789ab-dirty")
+    assert checkout == "git checkout 0123456789ab"
+    assert note.startswith("# ")
+    assert commands(tmp_path / "c", antiphon="unknown") == [run]
+    assert commands(tmp_path / "d") == [run]
+
+
+def test_the_outcome_is_told_as_far_as_it_is_known(tmp_path: Path) -> None:
+    a_folder.finish(a_folder.make(tmp_path / "a"))
+    full: dict[str, Any] = {
+        n: v for n, v, _ in words.tiles(run_files.read(tmp_path / "a"))
+    }
+    assert full == {
+        "last return": "500.0",
+        "best return": "500.0",
+        "random policy": "21.5",
+        "train steps": "5,800",
+        "env steps": "17,400",
+        "wall time": "0:01:05",
+        "to the target": "62 s",
+    }
+    bare = a_folder.make(tmp_path / "b", [])
+    (bare / "eval" / "random_policy.csv").unlink()
+    told = {n: v for n, v, _ in words.tiles(run_files.read(bare))}
+    assert told["last return"] == "none yet"
+    assert not {"random policy", "to the target"} & told.keys()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0:00:00"), (3_725.9, "1:02:05"), (90_061, "1 d 1:01:01")],
+)
+def test_times_are_read_as_on_a_clock(seconds: float, text: str) -> None:
+    assert words.clock(seconds) == text
+
+
+def test_counts_have_their_nouns() -> None:
+    assert words.plural(1, "process") == "1 process"
+    assert words.plural(2, "process") == "2 processes"
+    assert words.plural(1_000, "run") == "1,000 runs"
