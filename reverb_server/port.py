@@ -101,7 +101,6 @@ def cannot_be_served(what: str, error: Exception) -> ConfigurationError:
     """
     in_use = getattr(error, "errno", None) == errno.EADDRINUSE
     reason = "is in use by another process" if in_use else "cannot be served"
-    return ConfigurationError(
-        f"{what} {reason} ({getattr(error, 'strerror', None) or error}); choose another"
-        f"{', or end that process' if in_use else ''}."
-    )
+    remedy = "another port, or end that process" if in_use else "another"
+    text = getattr(error, "strerror", None) or error
+    return ConfigurationError(f"{what} {reason} ({text}); choose {remedy}.")

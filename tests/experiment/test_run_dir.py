@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -215,3 +216,27 @@ def test_a_text_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> Non
     with pytest.raises(UnicodeEncodeError):
         run_dir.write_text(path, "new \ud800")
     assert path.read_text() == "old"
+
+
+def test_what_does_not_fit_is_not_appended_in_part(tmp_path: Path) -> None:
+    """A limit on the size of files ends as a full disk does: with half of a text."""
+    path = tmp_path / "rows"
+    run_dir.append_text(path, "first\n")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            run_dir.append_text(path, "second\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_text() == "first\n"
+    run_dir.append_text(path, "third\n")
+    assert path.read_text() == "first\nthird\n"
+
+
+def test_a_line_that_was_cut_off_is_ended(tmp_path: Path) -> None:
+    """By a kill in the midst of it; the next one stands alone."""
+    path = tmp_path / "rows"
+    path.write_text("first\nsec")
+    run_dir.append_text(path, "third\n")
+    assert path.read_text() == "first\nsec\nthird\n"

@@ -122,3 +122,46 @@ def test_the_port_of_a_server_that_has_ended_can_be_taken_at_once(
 def test_a_number_that_is_no_port_is_refused(port: int) -> None:
     """Reverb starts there too, and nobody can reach it."""
     assert refused(port) == f"--port is {port}; it must be from 1 to 65535."
+
+
+def figures_refused(port: int | None, host: str | None) -> str:
+    """The message with which an address for the figures is refused."""
+    with pytest.raises(ConfigurationError) as raised:
+        port_lib.metrics_address(port, host)
+    return str(raised.value)
+
+
+def test_the_figures_are_served_to_this_machine_unless_told_otherwise() -> None:
+    """Or not at all. The port is left free."""
+    port = portpicker.pick_unused_port()
+    assert port_lib.metrics_address(None, None) is None
+    for host in (None, "0.0.0.0", "localhost", "::1"):
+        for _ in range(2):
+            address = port_lib.metrics_address(port, host)
+            assert address == (host or "127.0.0.1", port)
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1", "a..b", ""])
+def test_a_host_that_is_not_this_machine_is_refused(host: str) -> None:
+    """By the values of both flags, and what the system said."""
+    said = figures_refused(9_090, host)
+    assert f"--metrics_port 9090 at {host} cannot be served (" in said
+
+
+def test_a_port_for_the_figures_that_is_taken_is_refused() -> None:
+    """Also one on another address, if all were asked for."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        for host in ("127.0.0.1", "0.0.0.0"):
+            assert "is in use by another process" in figures_refused(port, host)
+
+
+@pytest.mark.parametrize("port", [0, -1, 65_536])
+def test_a_number_that_is_no_port_for_the_figures_is_refused(port: int) -> None:
+    """Nobody could ask for one that the system chooses."""
+    assert f"--metrics_port is {port}" in figures_refused(port, None)
+
+
+def test_a_host_without_a_port_is_refused() -> None:
+    """Whoever says so has meant both."""
+    assert "means nothing without --metrics_port" in figures_refused(None, "0.0.0.0")
