@@ -1,4 +1,4 @@
-"""launch/__main__.py: what comes after a run."""
+"""launch/command.py: what comes after a run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from launch import __main__ as launch_main
+from launch import command
 from launch.report import page
 from tests.launch.report import a_folder
 
@@ -14,13 +14,13 @@ from tests.launch.report import a_folder
 def test_a_run_gets_its_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    launch_main._report(a_folder.make(tmp_path))
+    command._report(a_folder.make(tmp_path))
     assert "broken off" in (tmp_path / "report.html").read_text()
     assert capsys.readouterr().out == ""
 
 
 def test_a_run_that_never_was_gets_none(tmp_path: Path) -> None:
-    launch_main._report(tmp_path)
+    command._report(tmp_path)
     assert not (tmp_path / "report.html").exists()
 
 
@@ -35,6 +35,6 @@ def test_a_report_that_cannot_be_made_is_told_in_a_line(
         raise ZeroDivisionError("so it is\nand more")
 
     monkeypatch.setattr(page, "write", fail)
-    launch_main._report(a_folder.make(tmp_path))
+    command._report(a_folder.make(tmp_path))
     [line] = capsys.readouterr().out.splitlines()
     assert line.startswith("report.html could not be made (so it is); try again by ")
