@@ -77,6 +77,10 @@ class ReplaySnapshots:
             shutil.rmtree(self._discarded, ignore_errors=True)
             self._kept.rename(self._discarded)
             self._kept.mkdir()
+            logging.warning(
+                "the replay table begins empty, as asked for; its snapshots are in %s",
+                self._discarded,
+            )
 
     def folder(self, snapshot: Snapshot) -> Path:
         """Where its files are."""

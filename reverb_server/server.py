@@ -135,7 +135,7 @@ class RunServer:
                     f"{text}: see the lines before; go on with an empty table by "
                     "--resume --discard_replay."
                 )
-            logging.error("%s or is wanted: it is empty now", text)
+            logging.error("%s: it is empty now", text)
 
     def _publish(self, root_dir: Path, restored: Snapshot | None) -> None:
         """Tells the run to those that join and to those that look into the folder."""

@@ -167,7 +167,9 @@ def test_lost_experience_is_not_gone_on_without(folder: Path, launch: Launch) ->
     first = _rows_of_the_resume(running, rows)[0]
     assert first["replay_size"] == 0
     assert first["env_steps"] == env_steps
-    assert running.logged("reverb_server", "or is wanted: it is empty now")
+    assert running.logged(
+        "reverb_server", "the replay table begins empty, as asked for"
+    )
 
 
 def _rows(folder: Path) -> list[str]:
