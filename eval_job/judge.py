@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from pathlib import Path
 from typing import Callable
@@ -14,7 +15,7 @@ from eval_job import evaluator, plot, video
 from eval_job.recorder import Recorder
 from eval_job.returns_file import Row
 from eval_job.returns_log import ReturnsLog
-from experiment import environments, run_dir
+from experiment import environments, recovery, run_dir
 from experiment.batched_policy import BatchedPolicy
 from experiment.manifest import Manifest
 from experiment.settings import Evaluation
@@ -64,6 +65,8 @@ class Judge:
         self._recorder = recorder
         self._agent = agent
         self._videos_passed = 0  # Intervals that have had their video.
+        for unfinished in (root_dir / run_dir.VIDEOS_DIR).glob(".*.mp4"):
+            unfinished.unlink()
 
     def judge_random_policy(self) -> None:
         """Evaluates the random policy, once in the life of a run."""
@@ -96,11 +99,11 @@ class Judge:
         interval = self._settings.video_interval_train_steps
         if interval is None or train_step // interval == self._videos_passed:
             return
-        self._videos_passed = train_step // interval
         path = self._root_dir / run_dir.VIDEOS_DIR / f"train_step_{train_step}.mp4"
         weights = [each.numpy() for each in self._agent.policy.variables()]
-        if not self._recorder.start(path, weights):
-            logging.warning("no video %s: the one before is not done", path.name)
+        # If the one before is not done, a later evaluation gets its turn.
+        if self._recorder.start(path, weights, lambda: self._log.add_video(path)):
+            self._videos_passed = train_step // interval
 
     def reaches_target(self, row: Row) -> bool:
         """Whether these weights reach the target return, for sure.
@@ -132,20 +135,22 @@ class Judge:
 
     def record_videos(self) -> None:
         """Records the agent as it is now, and the random policy."""
-        environment = environments.batched(self._factory, 1, self._seed.spawn(1)[0])
         for name, policy in (("trained", self._greedy), ("random", self._random)):
             path = self._root_dir / run_dir.VIDEOS_DIR / f"{name}.mp4"
+            seed = self._seed.spawn(1)[0]
             try:
-                video.record(path, environment, policy)
+                environment = environments.batched(self._factory, 1, seed)
+                with contextlib.ExitStack() as stack:
+                    stack.callback(recovery.close_quietly, environment)
+                    video.record(path, environment, policy)
                 self._log.add_video(path)
             # Whatever a renderer or ffmpeg raises: a run does not fail for a picture.
             except Exception:
                 logging.exception("no video %s", path.name)
-        environment.close()
 
     def _evaluate(self, policy: tf_policy.TFPolicy, train_step: int) -> Row:
         env_steps = self._env_steps()
         seed = self._seed.spawn(1)[0]
-        with self._recorder.turn:
+        with self._recorder.standing_still():
             returns = evaluator.evaluate(self._environment, policy, seed)
         return Row.of(returns, train_step, env_steps, self._manifest.wall_time_s())

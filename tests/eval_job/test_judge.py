@@ -10,7 +10,6 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.eval_job.conftest import MakeJudge
-from tests.reverb_server.waiting import wait_until
 
 
 def test_the_random_policy_is_judged_once_in_the_life_of_a_run(
@@ -149,8 +148,9 @@ def test_chosen_evaluations_are_recorded(make_judge: MakeJudge, tmp_path: Path) 
     for train_step in (0, 60, 130, 190, 210):
         judged.judge.judge(train_step)
         if train_step in (130, 210):
-            video = tmp_path / "videos" / f"train_step_{train_step}.mp4"
-            wait_until(video.exists)
+            thread = judged.judge._recorder._thread
+            assert thread
+            thread.join(60)
     judged.judge.close()
     names = {path.name for path in tmp_path.glob("videos/*")}
     assert names == {"train_step_130.mp4", "train_step_210.mp4"}
