@@ -19,7 +19,7 @@ SERVER, ACTOR, LEARNER, EVAL_JOB, RUN = (
 )
 PROCESSES = (SERVER, ACTOR, LEARNER, EVAL_JOB)
 
-# The server's figures over which TensorBoard draws all others, and its groups of these.
+# The figures over which TensorBoard draws all others, and its groups of these.
 AXES = {
     "train_step": "Metrics_vs_TrainSteps",
     "env_steps": "Metrics_vs_EnvironmentSteps",

@@ -22,6 +22,10 @@ from reverb_server import figures
 # The first actors are written, so that nobody has to look at hundreds of curves.
 MAX_ACTORS = 16
 
+# Who knows how far a run has come on each axis. (A server that was started again does
+# not know the train step until the learner tells it.)
+_COUNTED_BY = {figures.LEARNER: "train_step", figures.SERVER: "env_steps"}
+
 # TensorBoard shows so many points of a curve: a row that comes sooner after the one
 # before it than this part of the time so far is left out.
 _POINTS = 1_000
@@ -44,7 +48,9 @@ class Summaries:
         self._folder = root_dir / run_dir.TELEMETRY_DIR
         now = f"{time.time():.0f}"  # TensorBoard reads files in order of their names.
         self._file = f"events.out.tfevents.{now}.{socket.gethostname()}.{os.getpid()}"
-        self._steps = dict.fromkeys(figures.AXES, 0)
+        # TensorBoard drops what a curve had beyond a place that it comes back to.
+        last = run_dir.last_row(root_dir, figures.SERVER)
+        self._steps = {axis: last.get(axis) or 0 for axis in figures.AXES}
         self._started_at = time.monotonic()
         self._written_at: dict[str, float] = {}
         # Markdown: what is indented by four is shown as it is.
@@ -59,8 +65,9 @@ class Summaries:
           rows: Of any process, as `figures.FIGURES` describes them.
         """
         for row in rows:
-            if row["role"] == figures.SERVER:
-                self._steps = {name: row[name] for name in figures.AXES}
+            axis = _COUNTED_BY.get(row["role"], "")
+            if axis in row:
+                self._steps[axis] = row[axis]
         for row in rows:
             name = _process_name(row)
             if name and self._is_due(name):
