@@ -58,7 +58,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "--root_dir=runs/one",
             "--num_actors=1",
             f"--metrics_port={port}",
-            "--max_train_steps=10000",
+            # Some seconds, on a fast machine too.
+            "--max_train_steps=2500",
+            "--gin_bindings=Train.steps_per_call = 1",
             "--target_return=1000",
             "--gin_bindings=gym_environment.max_episode_steps = 50",  # Short videos.
         ],
@@ -73,7 +75,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     try:
         command.wait_until(is_scraped, timeout_s=100)
-        assert command.wait(100) == 0, command.output
+        assert command.wait(150) == 0, command.output
         assert _scraped(port) == ""
         command.assert_nothing_is_left()
     finally:
