@@ -59,6 +59,12 @@ def claim(root_dir: Path, resume: bool) -> Path:
         raise ConfigurationError(
             f"--root_dir {root_dir} is no folder ({error}); choose another."
         ) from error
+    # There is no link yet, or it would be resolved.
+    if root_dir == RUNS.resolve() / LATEST and not resume:
+        raise ConfigurationError(
+            f"--root_dir {root_dir} is where the link to the newest run belongs; choose "
+            "another folder."
+        )
     if used and not resume:
         raise ConfigurationError(
             f"--root_dir {root_dir} holds the run {read_manifest(root_dir).run_id} "

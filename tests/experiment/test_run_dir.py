@@ -49,6 +49,15 @@ def test_the_path_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert run_dir.claim(Path("~/x"), resume=False) == tmp_path / "home" / "x"
 
 
+def test_the_place_of_the_link_to_the_newest_run_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match="where the link to the newest run"):
+        run_dir.claim(Path("runs/latest"), resume=False)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_folder_of_another_run_is_refused(used: Path) -> None:
     """The message names the run, and the flag that would go on with it."""
     taken = f"holds the run {MANIFEST.run_id} already"
