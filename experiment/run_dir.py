@@ -202,7 +202,7 @@ def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        fresh.write_text(text, encoding="utf-8", errors="replace")
+        fresh.write_text(text, encoding="utf-8")
         fresh.replace(path)
     except OSError:
         fresh.unlink(missing_ok=True)

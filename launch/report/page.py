@@ -42,7 +42,8 @@ def write(root_dirs: Sequence[Path], output: Path) -> None:
     """
     runs = [run_files.read(root_dir) for root_dir in root_dirs]
     text = _one(runs[0]) if len(runs) == 1 else _several(runs)
-    run_dir.write_text(output, text)
+    # The name of a folder need not be text.
+    run_dir.write_text(output, text.encode(errors="replace").decode())
 
 
 def _one(run: Run) -> str:

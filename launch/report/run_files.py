@@ -98,11 +98,11 @@ class Run:
                 return float(values[-1])
         return None
 
-    def median(self, role: str, figure: str) -> float | None:
-        """Of all values of a figure; None if there is none."""
+    def usual_rate(self, role: str, figure: str) -> float | None:
+        """The median of a rate while anything moved; None if nothing ever did."""
         values = [life.points(figure)[1] for life in self.metrics.of(role)]
-        known = np.concatenate([np.empty(0), *values])
-        return float(np.median(known)) if len(known) else None
+        rates = np.concatenate([np.empty(0), *values])
+        return float(np.median(rates[rates > 0])) if (rates > 0).any() else None
 
     @property
     def wall_time_s(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import subprocess
 import sys
@@ -116,6 +117,12 @@ def test_a_run_that_has_just_begun_has_a_page(tmp_path: Path) -> None:
     assert "No evaluation yet." in text
     assert "No figures: " in text
     assert "Nothing failed" in text
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    """Names are bytes; these are none of UTF-8."""
+    text = written(a_folder.make(tmp_path / os.fsdecode(b"run_\xff")))
+    assert "/run_?" in text
 
 
 def test_several_runs_are_side_by_side(tmp_path: Path) -> None:

@@ -109,3 +109,16 @@ def test_no_target_is_none(tmp_path: Path) -> None:
     folder = a_folder.make(tmp_path)
     (folder / "config.gin").write_text("Evaluation.target_return = None\n")
     assert run_files.read(tmp_path).target is None
+
+
+def test_the_usual_rate_is_that_of_a_run_that_moves(tmp_path: Path) -> None:
+    """Before and after it, nothing is inserted."""
+    rates = [0.0, 0.0, 0.0, 100.0, 300.0, 200.0, 0.0, 0.0]
+    rows = [
+        a_folder.row("reverb_server", n, env_steps_per_s=rate)
+        for n, rate in enumerate(rates)
+    ]
+    a_folder.write_metrics(a_folder.make(tmp_path), rows)
+    run = run_files.read(tmp_path)
+    assert run.usual_rate("reverb_server", "env_steps_per_s") == 200
+    assert run.usual_rate("learner", "updates_per_s") is None
