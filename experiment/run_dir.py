@@ -62,8 +62,8 @@ def claim(root_dir: Path, resume: bool) -> Path:
     # There is no link yet, or it would be resolved.
     if root_dir == RUNS.resolve() / LATEST and not resume:
         raise ConfigurationError(
-            f"--root_dir {root_dir} is where the link to the newest run belongs; choose "
-            "another folder."
+            f"--root_dir {root_dir} is where the link to the newest run belongs; "
+            "choose another folder."
         )
     if used and not resume:
         raise ConfigurationError(
