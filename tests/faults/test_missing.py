@@ -63,7 +63,7 @@ def test_roles_without_a_server_say_where_they_looked(role: Role) -> None:
         role(name, f"--server_address={address}") for name in ("learner", "actor")
     ]
     for command in commands:
-        assert command.wait(70) == 2, command.output
+        assert command.wait(150) == 2, command.output
         assert command.output.splitlines()[-1] == (
             f"fatal: no Reverb server answered at {address} within 60 s; start it "
             "first, or correct --server_address."
