@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import time
+from typing import Any
 
 import numpy as np
 import portpicker
@@ -112,6 +113,24 @@ def test_a_row_that_cannot_be_sent_is_not_waited_for(
 
 
 ACTOR = {"role": "actor", "task": 0, "host": "a", "pid": 1, "time": 1.7e9}
+WRONG: list[dict[str, Any]] = [
+    {"role": "juggler"},
+    {"role": ["actor"]},
+    {"role": "reverb_server"},
+    {"role": "run", "status": "target_reached"},
+    {"task": [1]},
+    {"task": -1},
+    {"task": 10**40},
+    {"task": None},
+    {"host": {"a": 1}},
+    {"host": "a\nb"},
+    {"host": "\ud800"},
+    {"pid": "12"},
+    {"time": "x"},
+    {"time": float("nan")},
+    {"time": 1e300},
+    {"time": -1},
+]
 
 
 @pytest.mark.parametrize(
@@ -121,27 +140,7 @@ ACTOR = {"role": "actor", "task": 0, "host": "a", "pid": 1, "time": 1.7e9}
         b"[" * 100_000,
         b"[1, 2]",
         b'"actor"',
-        *(
-            json.dumps({**ACTOR, **wrong}).encode()
-            for wrong in (
-                {"role": "juggler"},
-                {"role": ["actor"]},
-                {"role": "reverb_server"},
-                {"role": "run", "status": "target_reached"},
-                {"task": [1]},
-                {"task": -1},
-                {"task": 10**40},
-                {"task": None},
-                {"host": {"a": 1}},
-                {"host": "a\nb"},
-                {"host": "\ud800"},
-                {"pid": "12"},
-                {"time": "x"},
-                {"time": float("nan")},
-                {"time": 1e300},
-                {"time": -1},
-            )
-        ),
+        *(json.dumps({**ACTOR, **wrong}).encode() for wrong in WRONG),
     ],
 )
 def test_what_does_not_say_who_has_sent_it_and_when_is_no_row(
