@@ -79,7 +79,7 @@ FIGURES = (
         (SERVER, LEARNER),
         Kind.ALARM,
         "",
-        "What could not be stored, and why; None if all was.",
+        "What could not be stored or served, and why; None if all was.",
     ),
     Figure("has_left", MEMBERS, Kind.TEXT, "", "True in its last row."),
     # --- Server -------------------------------------------------------------------
