@@ -12,6 +12,10 @@ from eval_job.returns_file import Row, append, read
 from experiment import run_dir
 from reverb_server.figures import AXES
 
+# The one name of all videos that are recorded on the way: TensorBoard shows them by
+# their train steps.
+_ON_THE_WAY = "on_the_way"
+
 
 class ReturnsLog:
     """Keeps the evaluations of a run in its folder."""
@@ -49,12 +53,26 @@ class ReturnsLog:
         except (OSError, tf.errors.OpError) as error:
             logging.error("an evaluation could not be kept: %s; %s", row, error)  # noqa: TRY400
 
-    def add_video(self, path: Path) -> None:
-        """Lets TensorBoard show a video, at the train step of the newest evaluation."""
-        rows = self.rows
-        with self._summaries.as_default():
-            video_summary.write(path, rows[-1].train_step if rows else 0)
-        self._summaries.flush()
+    def add_video(self, path: Path, train_step: int | None = None) -> None:
+        """Lets TensorBoard show a video; another thread may add evaluations meanwhile.
+
+        A picture that cannot be made costs itself, not the run, nor the video.
+
+        Args:
+          path: mp4 file; it is whole.
+          train_step: Of the weights that it shows, if it was recorded on the way; else
+            it is that of the newest evaluation.
+        """
+        name = path.stem if train_step is None else _ON_THE_WAY
+        try:
+            if train_step is None:
+                rows = self.rows
+                train_step = rows[-1].train_step if rows else 0
+            with self._summaries.as_default():
+                video_summary.write(path, name, train_step)
+            self._summaries.flush()
+        except Exception:  # Whatever ffmpeg or the disk raises.
+            logging.exception("no summary of the video %s", path.name)
 
     def _summarize(self, row: Row) -> None:
         """Writes it for TensorBoard."""

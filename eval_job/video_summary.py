@@ -20,18 +20,19 @@ _TIMEOUT_S = 60
 _PALETTE = "split[a][b];[a]palettegen=stats_mode=diff[p];[b][p]paletteuse"
 
 
-def write(path: Path, train_step: int) -> None:
-    """Adds a video to the summary writer that is the default one.
+def write(path: Path, name: str, train_step: int) -> None:
+    """Adds a video to the summary writer that is the default one of this thread.
 
     Args:
-      path: mp4 file; its name becomes that of the summary.
+      path: mp4 file.
+      name: Of the summary.
       train_step: Of the weights that it shows.
     """
     picture = animated(path)
     width, height = picture[6:8], picture[8:10]  # See the GIF89a specification.
     sizes = [str(int.from_bytes(size, "little")) for size in (width, height)]
     tf.summary.write(
-        f"videos/{path.stem}",
+        f"videos/{name}",
         tf.constant([*sizes, picture]),
         train_step,
         metadata.create_summary_metadata(display_name=None, description=None),

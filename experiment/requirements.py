@@ -25,8 +25,14 @@ RELEASES = {
 }
 
 
+# Set by the doctor, which tells what does not fit, and goes on to what it leads to.
+is_told = False
+
+
 def require() -> None:
     """Ends the process with one line and the exit code of `check`'s error, if any."""
+    if is_told:
+        return
     try:
         check()
     except ConfigurationError as error:

@@ -79,6 +79,8 @@ def read() -> Options:
     if _PORT.value is not None:
         check_number("--port", _PORT.value, at_least=1, at_most=65535, integer=True)
     metrics_address = port_lib.metrics_address(_METRICS_PORT.value, _METRICS_HOST.value)
+    if metrics_address:
+        port_lib.require_free(*metrics_address)
     bindings = _bindings()
     if _IN_PROCESS.value and flags.FLAGS["num_actors"].present:
         raise ConfigurationError(

@@ -23,6 +23,7 @@ from launch.result import Outcome
 from launch.state import RunState, of_worker, run_state
 from launch.view import View
 from launch.worker import Worker
+from reverb_server import figures
 
 _POLL_S = 0.1
 
@@ -182,7 +183,7 @@ class Supervisor:
 
     def _tell_changes(self) -> None:
         """Says once, when the server is up, what a resume has changed."""
-        if not self._is_unsettled or not self._progress.heard_at("reverb_server", 0):
+        if not self._is_unsettled or not self._progress.heard_at(figures.SERVER, 0):
             return
         self._is_unsettled = False
         for change in run_dir.read_manifest(self._options.root_dir).changes:
@@ -193,7 +194,7 @@ class Supervisor:
         # Whoever looks at the screen may have held us up.
         self._progress.read()
         has_ended = self._progress.status is not None
-        is_up = self._progress.heard_at("reverb_server", 0) is not None
+        is_up = self._progress.heard_at(figures.SERVER, 0) is not None
         for worker in self._workers:
             role, child = worker.role, worker.child
             if role.waits_for_server and not is_up:
@@ -216,8 +217,8 @@ class Supervisor:
         """Ends a process that nothing was heard of, while others are heard."""
         now = time.monotonic()
         heard_at = self._progress.heard_at(role.module, role.task, child.pid)
-        server_at = self._progress.heard_at("reverb_server", 0)
-        if role.module == "reverb_server":
+        server_at = self._progress.heard_at(figures.SERVER, 0)
+        if role.module == figures.SERVER:
             heard_at = max(heard_at or 0.0, self._progress.touched_at()) or None
         elif server_at is None or now - server_at > _SILENCE_S / 2:
             return

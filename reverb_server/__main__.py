@@ -67,6 +67,8 @@ def _serve(root_dir: Path, stop: process.StopSignal) -> int:
     if is_restart:
         experiment, run = run_start.restart_run(root_dir)
     else:
+        if metrics_address:
+            port_lib.require_free(*metrics_address)
         experiment, run = _start_run(root_dir)
     seeding.seed_role(run.seed, "reverb_server")
     restore = is_restart or not _DISCARD_REPLAY.value

@@ -17,7 +17,10 @@ SERVER, ACTOR, LEARNER, EVAL_JOB, RUN = (
     "eval_job",
     "run",
 )
-PROCESSES = (SERVER, ACTOR, LEARNER, EVAL_JOB)
+
+# Those that send their rows to the server, and all that have any.
+MEMBERS = (ACTOR, LEARNER, EVAL_JOB)
+PROCESSES = (SERVER, *MEMBERS)
 
 # The figures over which TensorBoard draws all others, and its groups of these.
 AXES = {
@@ -76,9 +79,9 @@ FIGURES = (
         (SERVER, LEARNER),
         Kind.ALARM,
         "",
-        "What could not be stored, and why; None if all was.",
+        "What could not be stored or served, and why; None if all was.",
     ),
-    Figure("has_left", PROCESSES[1:], Kind.TEXT, "", "True in its last row."),
+    Figure("has_left", MEMBERS, Kind.TEXT, "", "True in its last row."),
     # --- Server -------------------------------------------------------------------
     Figure("replay_size", (SERVER,), Kind.VALUE, _TRANSITIONS, "In the replay table."),
     Figure(
@@ -268,8 +271,14 @@ def numbers(role: str) -> list[Figure]:
     return [each for each in FIGURES if role in each.roles and each.kind in drawn]
 
 
+def is_number(value: object) -> bool:
+    """Whether TensorBoard and tables can hold a value: an int has 64 bits there."""
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return isinstance(value, float)
+
+
 def number(row: dict[str, Any], figure: Figure) -> float | None:
     """A row's value of a figure; None if it has none, or none that is finite."""
-    value = row.get(figure.name)
-    is_number = isinstance(value, (int, float)) and math.isfinite(value)
-    return value if is_number else None
+    value: Any = row.get(figure.name)
+    return value if is_number(value) and math.isfinite(value) else None

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
+from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.metrics_core import (
@@ -17,6 +18,8 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from experiment.errors import ConfigurationError
+from experiment.interval import Interval
 from experiment.manifest import Manifest
 from reverb_server import figures
 from reverb_server.figures import Figure, Kind
@@ -25,6 +28,9 @@ from reverb_server.telemetry import SNAPSHOT
 
 # Seconds after which a process that says nothing is not there any more.
 _SILENCE_S = 60.0
+
+# Seconds after which a port that another process had is tried again.
+_RETRY_S = 10.0
 
 # Prometheus wants base units, and their names at the end: the ending of a figure with
 # this unit, what stands there instead, and by what its value is multiplied.
@@ -53,32 +59,61 @@ def metric_name(role: str, figure: Figure) -> str:
 
 
 class MetricsEndpoint(Collector):
-    """Answers at `/metrics` with the newest row of each process that is still there."""
+    """Answers at `/metrics` with the newest row of each process that is still there.
 
-    def __init__(self, host: str, port: int, manifest: Manifest) -> None:
+    Attributes:
+      problem: Why it does not answer for now; None if it does.
+    """
+
+    def __init__(
+        self, host: str, port: int, manifest: Manifest, can_wait: bool = False
+    ) -> None:
         """Begins to serve, in threads of its own.
 
         Args:
           host: Name or address of this machine.
           port: Port there.
           manifest: Of the run.
+          can_wait: Whether to try again now and then, if it cannot be served there.
 
         Raises:
           ConfigurationError: It cannot be served there.
         """
+        self._address = host, port
         self._manifest = manifest
         self._lock = threading.Lock()
         self._newest: dict[tuple[Any, ...], tuple[float, dict[str, Any]]] = {}
+        self._serving: tuple[WSGIServer, threading.Thread] | None = None
+        self._retry = Interval(_RETRY_S)
+        self.problem: str | None = None
+        if can_wait:
+            self._try_to_serve()
+        else:
+            self._serve()
+
+    def _serve(self) -> None:
+        host, port = self._address
         registry = CollectorRegistry()
         registry.register(self)
         try:
-            self._server, self._thread = start_http_server(port, host, registry)
+            self._serving = start_http_server(port, host, registry)
         except OSError as error:
             raise cannot_be_served(f"--metrics_port {port} at {host}", error) from error
         logging.info("figures for Prometheus at http://%s:%d/metrics", host, port)
 
+    def _try_to_serve(self) -> None:
+        try:
+            self._serve()
+            self.problem = None
+        except ConfigurationError as error:
+            if self.problem is None:
+                logging.error("no figures for Prometheus for now: %s", error)  # noqa: TRY400
+            self.problem = str(error)
+
     def write(self, rows: Sequence[dict[str, Any]]) -> None:
         """Takes rows that came just now, as `figures.FIGURES` describes them."""
+        if self._serving is None and self._retry.due():
+            self._try_to_serve()
         now = time.monotonic()
         with self._lock:
             for row in rows:
@@ -110,9 +145,11 @@ class MetricsEndpoint(Collector):
 
     def close(self) -> None:
         """Ends the serving."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        if self._serving:
+            server, thread = self._serving
+            server.shutdown()
+            server.server_close()
+            thread.join()
 
 
 def _family(role: str, figure: Figure, rows: Sequence[dict[str, Any]]) -> Metric:

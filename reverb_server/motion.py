@@ -10,6 +10,8 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from reverb_server import figures
+
 # Seconds over which a rate is taken, and after which what has not changed stands still.
 STILL_S = 10.0
 
@@ -71,14 +73,14 @@ class Peer:
     @property
     def name(self) -> str:
         """For people."""
-        role = self.row["role"].replace("_", " ")
-        number = f" {self.row['task']}" if role == "actor" else ""
-        return f"{role}{number} on host {self.row['host']}"
+        role = self.row["role"]
+        number = f" {self.row['task']}" if role == figures.ACTOR else ""
+        return f"{role.replace('_', ' ')}{number} on host {self.row['host']}"
 
     @property
     def log(self) -> str:
         """Where its log is, if the launcher started it."""
-        number = f"-{self.row['task']}" if self.row["role"] == "actor" else ""
+        number = f"-{self.row['task']}" if self.row["role"] == figures.ACTOR else ""
         return f"logs/{self.row['role']}{number}.log"
 
     @property

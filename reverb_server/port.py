@@ -70,10 +70,10 @@ def metrics_address(port: int | None, host: str | None) -> tuple[str, int] | Non
       host: `--metrics_host`; None is this machine alone.
 
     Returns:
-      Host and port, which are free now; None if nowhere.
+      Host and port; None if nowhere.
 
     Raises:
-      ConfigurationError: They cannot be served there.
+      ConfigurationError: The port is out of range, or missing.
     """
     if port is None:
         if host is not None:
@@ -83,13 +83,24 @@ def metrics_address(port: int | None, host: str | None) -> tuple[str, int] | Non
             )
         return None
     check_number("--metrics_port", port, 1, at_most=MAX_PORT, integer=True)
-    host = _LOOPBACK if host is None else host
+    return _LOOPBACK if host is None else host, port
+
+
+def require_free(host: str, port: int) -> None:
+    """Refuses an address at which the figures cannot be served now.
+
+    Args:
+      host: Name or address of this machine.
+      port: Port there.
+
+    Raises:
+      ConfigurationError: It is in use, or not of this machine.
+    """
     try:
         family = socket.getaddrinfo(host, port)[0][0]
         socket.create_server((host, port), family=family).close()
     except (OSError, UnicodeError) as error:  # The latter for "a..b".
         raise cannot_be_served(f"--metrics_port {port} at {host}", error) from error
-    return host, port
 
 
 def cannot_be_served(what: str, error: Exception) -> ConfigurationError:

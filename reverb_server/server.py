@@ -20,8 +20,9 @@ from experiment.definition import Experiment, operative_text
 from experiment.errors import ConfigurationError, one_line
 from experiment.interval import Interval
 from experiment.manifest import Manifest
-from reverb_server import restored_server, run_tables, tables
+from reverb_server import figures, restored_server, run_tables, tables
 from reverb_server.address import NO_ANSWER
+from reverb_server.known_learner import KnownLearner, first_step
 from reverb_server.metrics_endpoint import MetricsEndpoint
 from reverb_server.metrics_log import MetricsLog
 from reverb_server.replay_figures import ReplayFigures
@@ -41,9 +42,8 @@ _OWN_ROW_S = 2.0
 _QUIET_S = 15.0
 
 # Seconds for which a server that is told to stop stays for a learner that stores what
-# it has learned, if it has heard of it so lately.
+# it has learned.
 _LAST_SNAPSHOT_S = 8.0
-_LEARNER_HEARD_S = 5.0
 _STAY_POLL_S = 0.1
 
 
@@ -62,7 +62,7 @@ class RunServer:
         manifest: Manifest,
         port: int,
         restore: bool = True,
-        may_be_empty: bool = False,
+        is_restart: bool = False,
         metrics_address: tuple[str, int] | None = None,
     ) -> None:
         """Builds the experiment once, for its specs; starts the server.
@@ -72,7 +72,8 @@ class RunServer:
           manifest: Of the run.
           port: To serve at.
           restore: Whether to restore the replay table from the run's snapshots.
-          may_be_empty: Whether to start with an empty one if all are damaged.
+          is_restart: Whether it takes the place of a server that died just now: what
+            is missing then, all snapshots or the port of the figures, it does without.
           metrics_address: Where Prometheus is to find the figures, if anywhere.
 
         Raises:
@@ -81,8 +82,8 @@ class RunServer:
         """
         root_dir = Path(manifest.root_dir)
         self._lock = run_dir.lock(root_dir)
-        self._endpoint = (
-            MetricsEndpoint(*metrics_address, manifest) if metrics_address else None
+        self._endpoint = metrics_address and MetricsEndpoint(
+            *metrics_address, manifest, is_restart
         )
         agent, train_step = experiment.make_agent(experiment.environment())
         weights = tf.nest.flatten(tables.weights_of(agent, train_step))
@@ -102,7 +103,7 @@ class RunServer:
         )
         # Keep it: a Reverb server that nobody refers to stops.
         self._server, restored = self._start(make_tables, port, restore)
-        self._require_restored(restored, restore and not may_be_empty)
+        self._require_restored(restored, restore and not is_restart)
         proxy.bypass("localhost")
         self.address = f"localhost:{port}"
         self.client = reverb.Client(self.address)
@@ -110,9 +111,10 @@ class RunServer:
         self._resources = Resources()
         self._stalls = StallWatch(self.address, self._items)
         self._end_is_kept = False
-        self._learner: tuple[float, dict[str, Any]] = (0.0, {})
+        known = run_dir.last_row(root_dir, figures.SERVER)
+        self._learner = KnownLearner(first_step(known, manifest, restored, is_restart))
         self._problem: str | None = None
-        self._publish(root_dir, restored)
+        self._publish(root_dir, known.get("env_steps", 0), restored)
         self._metrics = MetricsLog(root_dir)
         self._summaries = Summaries(root_dir, operative_text())
 
@@ -137,9 +139,8 @@ class RunServer:
                 )
             logging.error("%s: it is empty now", text)
 
-    def _publish(self, root_dir: Path, restored: Snapshot | None) -> None:
+    def _publish(self, root_dir: Path, known: int, restored: Snapshot | None) -> None:
         """Tells the run to those that join and to those that look into the folder."""
-        known = run_dir.last_row(root_dir, "reverb_server").get("env_steps", 0)
         env_steps = restored.env_steps if restored else known
         counted = self._inserted(self.client.server_info(timeout=10)[tables.REPLAY])
         self.manifest = dataclasses.replace(
@@ -180,15 +181,9 @@ class RunServer:
             if time.monotonic() - last_heard > _QUIET_S:
                 return
         stays_until = time.monotonic() + _LAST_SNAPSHOT_S
-        while self._learner_is_here() and time.monotonic() < stays_until:
+        while self._learner.is_here and time.monotonic() < stays_until:
             time.sleep(_STAY_POLL_S)
             self.keep_rows()
-
-    def _learner_is_here(self) -> bool:
-        """Whether a learner may be about to store what it has learned."""
-        heard_at, row = self._learner
-        is_heard = time.monotonic() - heard_at < _LEARNER_HEARD_S
-        return is_heard and not row.get("has_left")
 
     def env_steps(self) -> int:
         """Environment steps of the run so far, in transitions."""
@@ -203,7 +198,7 @@ class RunServer:
     @property
     def newest_train_step(self) -> int:
         """Of the learner, as far as it has told."""
-        return int(self._learner[1].get("train_step") or 0)
+        return self._learner.train_step
 
     def store_replay(self, train_step: int) -> str | None:
         """Takes a snapshot of the replay table; as `Membership.store_replay`."""
@@ -239,10 +234,10 @@ class RunServer:
         for row in rows:
             if SNAPSHOT in row:
                 self._keep_snapshot(row[SNAPSHOT])
-            elif row["role"] == "learner":
-                self._learner = (time.monotonic(), {**self._learner[1], **row})
-        figures = [row for row in rows if SNAPSHOT not in row]
-        stall = self._stalls.look(info, figures, time.monotonic())
+            elif row["role"] == figures.LEARNER:
+                self._learner.take(row)
+        told = [row for row in rows if SNAPSHOT not in row]
+        stall = self._stalls.look(info, told, time.monotonic())
         if received or is_due:
             rows.append({**self._own_row(info), "stall": stall})
         if info[tables.END].current_size and not self._end_is_kept:
@@ -263,20 +258,20 @@ class RunServer:
             path = Path(written["path"])
             self._snapshots.keep(path, written["train_step"], self.env_steps())
             self._problem = None
-        except (OSError, TypeError, KeyError, *NO_ANSWER) as error:
+        except (OSError, TypeError, KeyError, ValueError, *NO_ANSWER) as error:
             self._problem = f"a snapshot of the replay table is lost: {one_line(error)}"
             logging.error("%s", self._problem)  # noqa: TRY400
 
     def _own_row(self, info: dict[str, Any]) -> dict[str, Any]:
         earlier = self.manifest.earlier_env_steps
         return {
-            "role": "reverb_server",
+            "role": figures.SERVER,
             "task": 0,
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "time": time.time(),
             "train_step": self.newest_train_step,
-            "problem": self._problem,
+            "problem": self._problem or (self._endpoint and self._endpoint.problem),
             **self._replay_figures.row(info[tables.REPLAY], earlier),
             **self._resources.figures(),
         }
@@ -290,7 +285,7 @@ class RunServer:
         step = int(weights[reverb_variable_container.TRAIN_STEP_KEY])
         logging.info("the run has ended: %s at train step %d", status, step)
         return {
-            "role": "run",
+            "role": figures.RUN,
             "time": time.time(),
             "status": status,
             "train_step": step,

@@ -9,6 +9,7 @@ import psutil
 import tensorflow as tf
 from tf_agents.typing import types
 
+from experiment import machine
 from experiment.errors import ConfigurationError
 from experiment.settings import Replay
 from reverb_server.replay_layout import ReplayLayout
@@ -69,20 +70,21 @@ def check_replay(layout: ReplayLayout, replay: Replay) -> None:
       ConfigurationError: It is too large.
     """
     size = replay_bytes(layout, replay)
-    memory = psutil.virtual_memory()
+    total = psutil.virtual_memory().total
     told = (
         f"Replay.max_size is {replay.max_size}, and so many transitions have "
         f"{size / _GB:.1f} GB when full, not compressed"
     )
-    if size > memory.total:
-        most = memory.total * replay.max_size // size
+    if size > total:
+        most = total * replay.max_size // size
         raise ConfigurationError(
-            f"{told}, but this machine has {memory.total / _GB:.1f} GB of memory; set "
+            f"{told}, but this machine has {total / _GB:.1f} GB of memory; set "
             f"it to {most} at most."
         )
-    if size > memory.available:
+    available = machine.available_bytes()
+    if size > available:
         logging.warning(
             "%s; %.1f GB are available now: if the server is killed, lower it",
             told,
-            memory.available / _GB,
+            available / _GB,
         )

@@ -189,7 +189,7 @@ class Scene:
                 f"the {learner.name} has not been heard of for {learner.silent_s:.0f} "
                 "s: see logs/learner.log"
             )
-        if "train_step" not in learner.row:
+        if learner.row.get("train_step") is None:
             return "learner starts", (
                 f"the {learner.name} has not trained yet: it may be compiling or "
                 "restoring a checkpoint, see logs/learner.log"

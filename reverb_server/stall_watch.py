@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from reverb_server import tables
+from reverb_server import figures, tables
 from reverb_server.motion import STILL_S, Growth, Peers
 from reverb_server.stall import Scene, Stall
 
@@ -65,9 +65,9 @@ class StallWatch:
                 has_weights=bool(info[tables.VARIABLES].current_size),
                 inserts=self._inserts,
                 samples=self._samples,
-                actors=self._peers.all("actor", now),
-                learners=self._peers.all("learner", now),
-                eval_jobs=self._peers.all("eval_job", now),
+                actors=self._peers.all(figures.ACTOR, now),
+                learners=self._peers.all(figures.LEARNER, now),
+                eval_jobs=self._peers.all(figures.EVAL_JOB, now),
                 address=self._address,
                 per_item=self._per_item,
             )

@@ -5,8 +5,8 @@ Actors need no disk: their figures travel as rows of a table.
 
 from __future__ import annotations
 
-import contextlib
 import json
+import logging
 import os
 import socket
 import threading
@@ -15,6 +15,7 @@ from typing import Any
 
 import reverb
 
+from reverb_server import figures as figures_lib
 from reverb_server import tables
 from reverb_server.row_writer import RowWriter
 
@@ -23,6 +24,9 @@ from reverb_server.row_writer import RowWriter
 SNAPSHOT = "snapshot"
 
 _SEND_TIMEOUT_S = 1.0
+
+# Unix time after which no row is made: in 2106.
+_LAST_TIME = 2**32
 
 
 class TelemetrySender:
@@ -71,10 +75,42 @@ def drain(client: reverb.Client, rows: int) -> list[dict[str, Any]]:
     if not rows:
         return []
     samples = client.sample(tables.TELEMETRY, rows, emit_timesteps=False)
-    found = []
-    for sample in samples:
-        with contextlib.suppress(ValueError):  # Anybody can write anything there.
-            row = json.loads(sample.data[0].item())
-            if isinstance(row, dict) and isinstance(row.get("role"), str):
-                found.append(row)
-    return found
+    sent = [sample.data[0].item() for sample in samples]
+    found = [_row(data) for data in sent]
+    if None in found:
+        example = sent[found.index(None)]
+        logging.warning("telemetry that is none was dropped, as %.80r", example)
+    return [row for row in found if row is not None]
+
+
+def _row(data: bytes) -> dict[str, Any] | None:
+    """What was sent, if it is a row: anybody can write anything there.
+
+    Values that are no numbers although others count on it are left out.
+    """
+    try:
+        row = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(row, dict) or not _is_identified(row):
+        return None
+    wrong = {
+        each.name
+        for each in figures_lib.numbers(row["role"])
+        if row.get(each.name) is not None and not figures_lib.is_number(row[each.name])
+    }
+    return {name: value for name, value in row.items() if name not in wrong}
+
+
+def _is_identified(row: dict[str, Any]) -> bool:
+    """Whether a row says who has sent it, and when."""
+    role, host = row.get("role"), row.get("host")
+    numbers: list[Any] = [row.get(name) for name in ("task", "pid", "time")]
+    return (
+        role in figures_lib.MEMBERS
+        and isinstance(host, str)
+        and host.isprintable()
+        and all(isinstance(each, int) for each in numbers[:2])
+        and isinstance(numbers[2], (int, float))
+        and all(0 <= each <= _LAST_TIME for each in numbers)
+    )

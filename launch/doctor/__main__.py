@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Callable
 
+from experiment import requirements
 from experiment.errors import EXIT_FAILED, EXIT_FINISHED
-from launch.doctor import host, installation, isolated, network
+from launch.doctor import host, imports, installation, isolated, network
 from launch.doctor import options as options_lib
 from launch.doctor.finding import FAIL, OK, WARN, Check, Finding
 
@@ -18,7 +19,7 @@ _COLOURS = {OK: "green", WARN: "yellow", FAIL: "bold red"}
 
 
 def examine(arguments: list[str]) -> Iterator[Finding]:
-    """Checks everything that can be checked, what is needed most first.
+    """Checks everything that can be checked with the packages that are there.
 
     Args:
       arguments: Flags of the doctor.
@@ -27,13 +28,14 @@ def examine(arguments: list[str]) -> Iterator[Finding]:
       What was found, as soon as it is known.
     """
     options = options_lib.read(arguments)
+    requirements.is_told = True  # By the check of this name.
     packages = Check("packages", installation.packages).attempt()
     yield from _attempt(_of_the_host())
     yield packages
-    if packages.level == FAIL:
-        return
     yield from _attempt(_of_the_installation(options))
-    yield from isolated.findings(arguments)
+    groups = imports.groups()
+    if any(check.is_possible for group in groups for check in group):
+        yield from isolated.findings(arguments)
 
 
 def _of_the_host() -> Iterator[Check]:
@@ -52,17 +54,18 @@ def _of_the_host() -> Iterator[Check]:
 
 def _of_the_installation(options: options_lib.Options) -> Iterator[Check]:
     """Those that need small packages."""
-    yield Check("port", lambda: network.port(options))
-    yield Check("ffmpeg", installation.ffmpeg)
-    # Needs packages.
-    from launch.doctor import storage  # noqa: PLC0415
+    yield Check("port", lambda: network.port(options), ("portpicker",))
+    yield Check("ffmpeg", installation.ffmpeg, ("imageio-ffmpeg",))
+    needs = ("absl-py", "psutil")
+    if all(map(requirements.version, needs)):
+        from launch.doctor import storage  # noqa: PLC0415
 
-    yield Check("root_dir", lambda: storage.folder(options))
-    yield Check("limits", lambda: storage.limits(options))
+        yield Check("root_dir", lambda: storage.folder(options))
+        yield Check("limits", lambda: storage.limits(options))
 
 
 def _attempt(checks: Iterable[Check]) -> Iterator[Finding]:
-    return (check.attempt() for check in checks)
+    return (check.attempt() for check in checks if check.is_possible)
 
 
 def main() -> int:

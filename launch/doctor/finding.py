@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Callable, NamedTuple
 
+from experiment import requirements
 from experiment.errors import ConfigurationError
 
 OK = "ok"
@@ -40,10 +41,17 @@ class Check(NamedTuple):
     Attributes:
       name: For the user.
       run: Checks.
+      needs: Packages without which it cannot be made.
     """
 
     name: str
     run: Callable[[], Finding]
+    needs: tuple[str, ...] = ()
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether the packages that it needs are installed."""
+        return all(requirements.version(package) for package in self.needs)
 
     def attempt(self) -> Finding:
         """Checks; whatever is raised is a finding too."""

@@ -5,20 +5,22 @@ from __future__ import annotations
 import functools
 import importlib
 import time
-from collections.abc import Iterator
 
 from experiment import requirements
 from launch.doctor.finding import FAIL, OK, SET_UP, WARN, Check, Finding
 
-# Packages, and the module of each that imports all of it; Reverb is linked with
-# TensorFlow.
+# Packages, and the module of each that imports all of it.
 _MODULES = {
+    "gym": "gym",
     "tensorflow": "tensorflow",
     "dm-reverb": "reverb",
     "tf-agents": "tf_agents",
-    "gym": "gym",
     "antiphon": "launch.doctor.preset",
 }
+
+# Of each group, each builds on those before: Reverb is linked with TensorFlow. One
+# that ends the process comes late.
+_GROUPS = (("gym",), ("tensorflow", "dm-reverb", "tf-agents"))
 
 # Seconds that each process of a run would wait at its start.
 _SLOW_S = 15
@@ -31,10 +33,15 @@ _CAUSES = {
 }
 
 
-def checks() -> Iterator[Check]:
-    """One for each package."""
-    for package in _MODULES:
-        yield Check(package, functools.partial(check, package))
+def groups() -> list[list[Check]]:
+    """One check for each package; a failed one is the end of its group."""
+    return [
+        [
+            Check(package, functools.partial(check, package), (package,))
+            for package in group
+        ]
+        for group in _GROUPS
+    ]
 
 
 def check(package: str) -> Finding:

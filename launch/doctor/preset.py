@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 
-import psutil
 from tf_agents.agents import tf_agent
 
-from experiment import definition, presets
+from experiment import definition, machine, presets
 from experiment.definition import Experiment
 from launch import memory as memory_lib
 from launch.doctor import storage
@@ -26,15 +23,6 @@ _SNAPSHOTS = 3
 
 # Logs, figures, videos and saved policies.
 _OTHER_BYTES = 100_000_000
-
-# What a container may use, and uses, in the two ways that Linux has of telling.
-_CGROUPS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    (
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-    ),
-)
 
 
 def checks(options: Options) -> Iterator[Check]:
@@ -98,7 +86,7 @@ class Preset:
         actors = storage.num_actors(self._options)
         memory_lib.check(actors)
         needed = memory_lib.needed(actors) + self._replay_bytes
-        available = min([psutil.virtual_memory().available, *_container_bytes()])
+        available = machine.available_bytes()
         found = (
             f"{available / 1e9:.1f} GB available; {actors} actors, server, learner and "
             f"eval job with a full replay table need about {needed / 1e9:.1f} GB"
@@ -107,10 +95,3 @@ class Preset:
             remedy = "start fewer by --num_actors, or lower Replay.max_size"
             return Finding(WARN, "memory", found, remedy)
         return Finding(OK, "memory", found)
-
-
-def _container_bytes() -> Iterator[int]:
-    """What the limit of the container leaves, if there is one."""
-    for limit, usage in _CGROUPS:
-        with contextlib.suppress(OSError, ValueError):  # It is "max" without a limit.
-            yield int(Path(limit).read_text()) - int(Path(usage).read_text())

@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator
 
+from experiment import requirements
 from launch.doctor import imports, isolated
 from launch.doctor import options as options_lib
 from launch.doctor.finding import FAIL, Check, Finding
@@ -20,15 +21,20 @@ from launch.doctor.finding import FAIL, Check, Finding
 def main() -> None:
     """Checks; what builds on a check that failed is left out."""
     options = options_lib.read(sys.argv[1:])
-    if _run(imports.checks()):
+    requirements.is_told = True  # By the process that has started this one.
+    imported = [_run(group) for group in imports.groups()]
+    antiphon = Check("antiphon", lambda: imports.check("antiphon"))
+    if all(imported) and _run([antiphon]):
         for group in _groups(options):
             _run(group)
     os._exit(0)  # Whatever threads of libraries still do.
 
 
 def _run(checks: Iterable[Check]) -> bool:
-    """Checks until one fails; returns whether none did."""
+    """Checks until one fails or cannot be made; returns whether none did."""
     for check in checks:
+        if not check.is_possible:
+            return False
         signal.alarm(isolated.TIMEOUT_S)
         _tell(Finding(isolated.BEGINS, check.name, ""))
         finding = check.attempt()

@@ -14,7 +14,7 @@ from experiment import definition, machine, run_dir
 from experiment.manifest import Manifest
 from launch.doctor.finding import OK, WARN, Check, Finding
 from reverb_server import address as address_lib
-from reverb_server import peek, replay_layout, run_tables, tables
+from reverb_server import figures, peek, replay_layout, run_tables, tables
 from reverb_server.motion import SILENT_S
 
 # Seconds to wait for the server, and for an answer of one that has answered.
@@ -26,8 +26,6 @@ _ANSWERS = 11
 
 # Milliseconds above which a server is far away or busy.
 _SLOW_MS = 100
-
-_ROLES = ("reverb_server", "learner", "actor", "eval_job")
 
 
 def checks(address: str) -> Iterator[Check]:
@@ -124,9 +122,11 @@ class Server:
         if not self._is_in(root_dir):
             text = f"not known here: {root_dir} is on the server's host"
             return Finding(OK, "members", text)
-        rows = {role: run_dir.last_row(root_dir, role) for role in _ROLES}
+        rows = {role: run_dir.last_row(root_dir, role) for role in figures.PROCESSES}
         ages = {role: time.time() - row["time"] for role, row in rows.items() if row}
-        missing = [role for role in _ROLES if ages.get(role, SILENT_S) >= SILENT_S]
+        missing = [
+            role for role in figures.PROCESSES if ages.get(role, SILENT_S) >= SILENT_S
+        ]
         heard = ", ".join(f"{role} {age:.0f} s ago" for role, age in ages.items())
         found = f"heard of: {heard or 'nobody'}"
         if missing and not self._info[tables.END].current_size:

@@ -61,10 +61,10 @@ def test_a_large_and_long_video_is_made_small(
 
 
 def test_tensorboard_shows_it_at_its_train_step(tmp_path: Path) -> None:
-    """As a picture, by the name of the file."""
+    """As a picture."""
     path = record(tmp_path / "trained.mp4", 3, (30, 40))
     with tf.summary.create_file_writer(str(tmp_path / "eval")).as_default() as writer:
-        video_summary.write(path, 1_234)
+        video_summary.write(path, "trained", 1_234)
         writer.flush()
     events = EventAccumulator(str(tmp_path / "eval")).Reload()
     [event] = events.Tensors("videos/trained")

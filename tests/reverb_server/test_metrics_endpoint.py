@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from prometheus_client.samples import Sample
 
 from experiment import definition
 from experiment.errors import ConfigurationError
-from reverb_server import metrics_endpoint
+from reverb_server import figures, metrics_endpoint
 from reverb_server.metrics_endpoint import MetricsEndpoint
 from reverb_server.server import RunServer
 from reverb_server.telemetry import TelemetrySender
@@ -103,7 +104,7 @@ def test_units_are_those_that_prometheus_wants(
     endpoint: MetricsEndpoint, port: int
 ) -> None:
     """Bytes, seconds, cores; counters end with total."""
-    figures = {
+    told = {
         "memory_mb": 3,
         "cpu_percent": 150.0,
         "waited_s": 2.5,
@@ -111,7 +112,7 @@ def test_units_are_those_that_prometheus_wants(
         "env_steps_per_s": 9.5,
         "environment_stalled_s": 12,
     }
-    endpoint.write([{**row("actor"), **figures}])
+    endpoint.write([{**row("actor"), **told}])
     found = {
         name.removeprefix("antiphon_actor_"): samples[0].value
         for name, samples in scrape(port).items()
@@ -187,3 +188,34 @@ def test_a_port_in_use_is_refused_in_one_line(
     said = f"--metrics_port {port} at {HOST} is in use by another process"
     with pytest.raises(ConfigurationError, match=said):
         MetricsEndpoint(HOST, port, manifest(tmp_path))
+
+
+def test_a_server_that_is_started_again_waits_for_its_port(
+    endpoint: MetricsEndpoint,
+    port: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Somebody may have taken it; the log says so once."""
+    monkeypatch.setattr(metrics_endpoint, "_RETRY_S", 0.0)
+    again = MetricsEndpoint(HOST, port, manifest(tmp_path), can_wait=True)
+    again.write([row("actor", env_steps=5)])
+    assert f"--metrics_port {port} at {HOST} is in use" in str(again.problem)
+    assert caplog.text.count("no figures for Prometheus for now") == 1
+    endpoint.close()
+    again.write([])
+    assert again.problem is None
+    assert value(port, "antiphon_actor_env_steps_total") == 5
+    again.close()
+
+
+def test_a_scrape_of_500_actors_is_cheap(endpoint: MetricsEndpoint, port: int) -> None:
+    """Prometheus gives up after 10 s; it takes 0.05 s of a processor."""
+    counted = {each.name: 1.5 for each in figures.numbers("actor")}
+    endpoint.write([row("actor", task, **counted) for task in range(500)])
+    before = time.process_time()
+    with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=20) as answer:
+        text = answer.read().decode()
+    assert time.process_time() - before < 1
+    assert text.count("antiphon_actor_env_steps_total{") == 500

@@ -126,8 +126,14 @@ def test_a_number_that_is_no_port_is_refused(port: int) -> None:
 
 def figures_refused(port: int | None, host: str | None) -> str:
     """The message with which an address for the figures is refused."""
+
+    def serve() -> None:
+        address = port_lib.metrics_address(port, host)
+        assert address
+        port_lib.require_free(*address)
+
     with pytest.raises(ConfigurationError) as raised:
-        port_lib.metrics_address(port, host)
+        serve()
     return str(raised.value)
 
 
@@ -139,6 +145,7 @@ def test_the_figures_are_served_to_this_machine_unless_told_otherwise() -> None:
         for _ in range(2):
             address = port_lib.metrics_address(port, host)
             assert address == (host or "127.0.0.1", port)
+            port_lib.require_free(*address)
 
 
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1", "a..b", ""])

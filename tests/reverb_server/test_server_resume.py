@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
@@ -17,8 +18,8 @@ import pytest
 from experiment import definition, run_dir
 from experiment.errors import ConfigurationError
 from experiment.manifest import Manifest
+from reverb_server import metrics_endpoint, tables
 from reverb_server import server as server_lib
-from reverb_server import tables
 from reverb_server.membership import Membership
 from reverb_server.replay_layout import replay_layout
 from reverb_server.replay_writer import ReplayWriter
@@ -130,6 +131,70 @@ def test_a_run_without_its_experience_goes_on_counting(
     assert run.manifest.earlier_env_steps == 5 * ITEM
 
 
+def trained(run: RunServer, train_step: int) -> None:
+    """Lets the server hear of the learner."""
+    TelemetrySender(run.client, "learner", 0).send({"train_step": train_step})
+    serve_once(run)
+
+
+def test_a_resumed_run_is_at_the_train_step_of_its_snapshot(
+    start: Start, cartpole: Built, tmp_path: Path
+) -> None:
+    """Before the learner says so: no point of a curve is drawn at 0."""
+    run = start()
+    insert(run, cartpole, 5)
+    run.store_replay(train_step=30)
+    trained(run, 37)
+    run = start(resumed(run))
+    assert own_row(run, tmp_path)["train_step"] == 30
+    trained(run, 31)
+    assert own_row(run, tmp_path)["train_step"] == 31
+
+
+def test_a_server_that_comes_back_is_where_the_learner_was(
+    start: Start, cartpole: Built, tmp_path: Path
+) -> None:
+    """Which has not gone back to the snapshot, nor to 0 if there was none."""
+    run = start()
+    insert(run, cartpole, 5)
+    trained(run, 7)
+    run = start(resumed(run), is_restart=True)
+    assert own_row(run, tmp_path)["train_step"] == 7
+    run.store_replay(train_step=30)
+    trained(run, 37)
+    run = start(resumed(run), is_restart=True)
+    assert own_row(run, tmp_path)["train_step"] == 37
+
+
+def test_a_run_whose_experience_is_discarded_is_where_it_was(
+    start: Start, tmp_path: Path
+) -> None:
+    """If it has a checkpoint; else it begins anew."""
+    run = start()
+    trained(run, 37)
+    again = dataclasses.replace(resumed(run), resumed=True)
+    run = start(again, restore=False)
+    assert own_row(run, tmp_path)["train_step"] == 37
+    again = dataclasses.replace(resumed(run), resumed=False)
+    assert own_row(start(again), tmp_path)["train_step"] == 0
+
+
+def test_a_port_of_the_figures_that_was_taken_meanwhile_does_not_end_the_run(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows say so; it is served at again as soon as it is free."""
+    monkeypatch.setattr(metrics_endpoint, "_RETRY_S", 0.0)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = other.getsockname()
+        run = start(is_restart=True, metrics_address=address)
+        row = own_row(run, tmp_path)
+        assert f"--metrics_port {address[1]} at 127.0.0.1 is in use" in row["problem"]
+    own_row(run, tmp_path)
+    assert own_row(run, tmp_path)["problem"] is None
+    socket.create_connection(address, timeout=5).close()
+    run.stop()
+
+
 def damage(tmp_path: Path) -> None:
     """Cuts a file of each snapshot."""
     for path in (tmp_path / run_dir.REPLAY_DIR).glob("snapshots/*/chunks.tfrecord"):
@@ -159,7 +224,7 @@ def test_a_server_that_comes_back_does_without_if_need_be(
     own_row(run, tmp_path)
     again = resumed(run)
     damage(tmp_path)
-    run = start(again, may_be_empty=True)
+    run = start(again, is_restart=True)
     assert "no snapshot of the replay table in this run's folder" in caplog.text
     row = own_row(run, tmp_path)
     assert (row["env_steps"], row["replay_size"]) == (5 * ITEM, 0)

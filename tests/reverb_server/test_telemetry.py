@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import socket
 import time
+from typing import Any
 
+import numpy as np
 import portpicker
 import pytest
 import reverb
 import tensorflow as tf
 
 from reverb_server import tables, telemetry
+from reverb_server.row_writer import RowWriter
 from reverb_server.telemetry import TelemetrySender, drain
 from tests.reverb_server.conftest import Serve, Served
 from tests.reverb_server.waiting import wait_until
@@ -105,3 +110,66 @@ def test_a_row_that_cannot_be_sent_is_not_waited_for(
     wait_until(size)
     assert [row["number"] for row in drain(client, size())] == [0]
     server.stop()
+
+
+ACTOR = {"role": "actor", "task": 0, "host": "a", "pid": 1, "time": 1.7e9}
+WRONG: list[dict[str, Any]] = [
+    {"role": "juggler"},
+    {"role": ["actor"]},
+    {"role": "reverb_server"},
+    {"role": "run", "status": "target_reached"},
+    {"task": [1]},
+    {"task": -1},
+    {"task": 10**40},
+    {"task": None},
+    {"host": {"a": 1}},
+    {"host": "a\nb"},
+    {"host": "\ud800"},
+    {"pid": "12"},
+    {"time": "x"},
+    {"time": float("nan")},
+    {"time": 1e300},
+    {"time": -1},
+]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff\xfe\xfd",
+        b"[" * 100_000,
+        b"[1, 2]",
+        b'"actor"',
+        *(json.dumps({**ACTOR, **wrong}).encode() for wrong in WRONG),
+    ],
+)
+def test_what_does_not_say_who_has_sent_it_and_when_is_no_row(
+    data: bytes, served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is dropped, and the log says so; those around it are kept."""
+    writer = RowWriter(served.client, tables.TELEMETRY)
+    for each in (json.dumps(ACTOR).encode(), data, json.dumps(ACTOR).encode()):
+        writer.write(np.array(each, object))
+    assert writer.flush(20)
+    with caplog.at_level(logging.WARNING):
+        assert drain_all(served) == [ACTOR, ACTOR]
+    assert len(caplog.messages) == 1
+
+
+def test_values_that_are_no_numbers_are_left_out(served: Served) -> None:
+    """Where a number is meant; the row counts without them."""
+    sender = TelemetrySender(served.client, "learner", task=0)
+    sender.send(
+        {
+            "train_step": 10**40,
+            "loss": {"value": 1},
+            "policy_lag": [1],
+            "updates_per_s": "fast",
+            "waited_s": 2.5,
+            "memory_mb": None,
+            "problem": "no space",
+        }
+    )
+    [row] = drain_all(served)
+    found = {name for name in row if name not in ACTOR}
+    assert found == {"waited_s", "memory_mb", "problem"}

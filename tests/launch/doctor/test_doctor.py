@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import portpicker
@@ -35,7 +36,7 @@ BARE = [
     "packages",
 ]
 INSTALLED = ["port", "ffmpeg", "root_dir", "limits"]
-IMPORTS = ["tensorflow", "dm-reverb", "tf-agents", "gym", "antiphon"]
+IMPORTS = ["gym", "tensorflow", "dm-reverb", "tf-agents", "antiphon"]
 PRESET = ["gpu", "preset", "disk", "memory"]
 BENCHMARK = ["acting", "replay", "learning"]
 SERVER = ["server", "run", "versions", "layout", "tables", "members"]
@@ -106,6 +107,55 @@ def test_without_any_package_it_says_what_to_do() -> None:
     assert level == "fail"
     assert "dm-reverb is missing (0.14.* is needed)" in line
     assert "run launch/setup.sh" in line
+
+
+def install(folder: Path, *packages: str) -> str:
+    """A folder for PYTHONPATH with these packages, and no others."""
+    for package in packages:
+        distribution = metadata.distribution(package)
+        for name in {Path(file).parts[0] for file in distribution.files or ()}:
+            if name not in ("..", "__pycache__"):
+                (folder / name).symlink_to(str(distribution.locate_file(name)))
+    return str(folder)
+
+
+def test_what_needs_no_missing_package_is_checked_nevertheless(tmp_path: Path) -> None:
+    """Here ffmpeg is missing, and all big packages are."""
+    path = install(tmp_path, "absl-py", "portpicker", "psutil")
+    code, found = doctor(python=("-S",), PYTHONPATH=path)
+    assert code == 1
+    assert [*found] == [*BARE, "port", "root_dir", "limits"]
+    assert {name for name, (level, _) in found.items() if level == "fail"} <= {
+        "packages"
+    }
+
+
+def another_numpy(folder: Path) -> str:
+    """A folder for PYTHONPATH that tells of NumPy 2."""
+    info = folder / "numpy-2.0.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: numpy\nVersion: 2.0.0\n")
+    return str(folder)
+
+
+def test_packages_that_do_not_fit_do_not_end_the_checks(tmp_path: Path) -> None:
+    """What works with them nevertheless is told as well."""
+    code, found = doctor("--no_benchmark", PYTHONPATH=another_numpy(tmp_path))
+    assert code == 1
+    assert [*found] == [*BARE, *INSTALLED, *IMPORTS, *PRESET]
+    assert "numpy 2.0.0 (1.* is needed)" in found["packages"][1]
+    failed = [name for name, (level, _) in found.items() if level == "fail"]
+    assert failed == ["packages"]
+
+
+def test_packages_that_do_not_fit_are_imported_to_see_what_breaks(
+    tmp_path: Path,
+) -> None:
+    """The cause is said where it shows."""
+    shadow(tmp_path, "tensorflow", "raise ImportError('numpy.core failed to import')")
+    _, found = doctor(PYTHONPATH=another_numpy(tmp_path))
+    assert [*found] == [*BARE, *INSTALLED, "gym", "tensorflow"]
+    assert "(its binary part is made for another NumPy)" in found["tensorflow"][1]
 
 
 def shadow(folder: Path, module: str, text: str) -> str:

@@ -9,20 +9,19 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from experiment import machine
 from launch.doctor import options
-from launch.doctor import preset as preset_lib
 from launch.doctor.finding import Check
 from launch.doctor.preset import Preset, checks
 
 
 @pytest.fixture
-def free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+def free(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A machine with 16 GB, all of it free, in no container."""
     memory = SimpleNamespace(total=16 * 10**9, available=16 * 10**9)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
     monkeypatch.setattr(psutil, "swap_memory", lambda: SimpleNamespace(total=0))
-    limit, usage = tmp_path / "limit", tmp_path / "usage"
-    monkeypatch.setattr(preset_lib, "_CGROUPS", [(str(limit), str(usage))])
+    monkeypatch.setattr(machine, "_GROUP_FILES", {})
     return memory
 
 
@@ -34,7 +33,7 @@ def built(*arguments: str) -> Preset:
 
 
 def test_memory_is_compared_with_what_processes_and_a_full_table_need(
-    free: SimpleNamespace, tmp_path: Path
+    free: SimpleNamespace,
 ) -> None:
     """2 actors and 3 others at 0.5 GB; 100,000 transitions of 96 bytes."""
     preset = built()
@@ -46,20 +45,6 @@ def test_memory_is_compared_with_what_processes_and_a_full_table_need(
     assert "--num_actors" in found.remedy
     too_many = Check("memory", built("--num_actors=1000").memory).attempt()
     assert too_many.level == "fail"
-
-
-def test_a_container_has_what_its_limit_leaves(
-    free: SimpleNamespace, tmp_path: Path
-) -> None:
-    """The machine's own figures are those of the host."""
-    preset = built()
-    (tmp_path / "limit").write_text("max\n")
-    (tmp_path / "usage").write_text("1\n")
-    assert preset.memory().level == "ok"
-    (tmp_path / "limit").write_text(f"{2 * 10**9}\n")
-    found = preset.memory()
-    assert found.level == "warn"
-    assert found.text.startswith("2.0 GB available")
 
 
 def test_the_disk_has_to_hold_all_snapshots(

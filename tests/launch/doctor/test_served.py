@@ -44,7 +44,7 @@ def test_a_run_without_a_learner_is_told_so(server: RunServer) -> None:
     assert found["layout"].level == "ok"
     assert found["tables"].level == "warn"
     assert found["members"].text == (
-        "heard of: nobody; not for 30 s: reverb_server, learner, actor, eval_job"
+        "heard of: nobody; not for 30 s: reverb_server, actor, learner, eval_job"
     )
 
 
