@@ -34,6 +34,7 @@ class Judge:
         seed: np.random.SeedSequence,
         *,
         recorder: Recorder,
+        report: Callable[..., None],
     ) -> None:
         """Makes the environments.
 
@@ -46,6 +47,7 @@ class Judge:
           env_steps: Says how many environment steps the run has taken.
           seed: Each evaluation gets its own child of it.
           recorder: Of videos of chosen evaluations.
+          report: Takes figures for the telemetry.
         """
         self._factory = environment_factory
         self._environment = environments.batched(
@@ -62,6 +64,7 @@ class Judge:
         self._seed = seed
         self._log = ReturnsLog(root_dir)
         self._recorder = recorder
+        self._report = report
         self._agent = agent
         self._videos_passed = 0  # Intervals that have had their video.
 
@@ -81,6 +84,7 @@ class Judge:
         """
         row = self._evaluate(self._greedy, train_step)
         self._log.add(row)
+        self._report(**row.figures())
         logging.info(
             "train step %d: average return %.1f (%.0f to %.0f)",
             train_step,

@@ -19,7 +19,6 @@ from eval_job.judge import Judge
 from experiment import (
     devices,
     environments,
-    run_dir,
     run_start,
     run_status,
     seeding,
@@ -76,6 +75,9 @@ class InProcessRun:
         )
         self.collector = self._collector(environment, agent, is_running)
         env_steps_before = self.server.env_steps()
+        self._judged: dict[str, Any] = {
+            "target_return": self._experiment.evaluation.target_return
+        }
         self.judge = Judge(
             self._experiment.environment,
             agent,
@@ -85,12 +87,10 @@ class InProcessRun:
             env_steps=lambda: env_steps_before + self.collector.env_steps,
             seed=seed.spawn(1)[0],
             recorder=eval_builder.recorder(self._experiment, seed.spawn(1)[0]),
+            report=self._judged.update,
         )
         self.checkpoint_interval_s = self._experiment.train.checkpoint_interval_s
         self.evaluation_interval = self._experiment.evaluation.interval_train_steps
-        self._judged: dict[str, Any] = {
-            "target_return": self._experiment.evaluation.target_return
-        }
         self._figures = SharedProcess(self.server.client, self.trainer.train_step)
         self._updates_due = 0.0
         self._restored = self.server.replay_size()
@@ -183,7 +183,6 @@ class InProcessRun:
     def evaluate(self) -> bool:
         """Judges the weights as they are; returns whether they reach the target."""
         row = self.judge.judge(self.trainer.train_step)
-        self._judged |= row.figures()
         return self.judge.reaches_target(row)
 
     def report(self) -> None:
@@ -214,7 +213,7 @@ def run(options: Options, stop: StopSignal, view: View) -> Outcome:
       How it ended.
     """
     devices.use_one_cpu_thread()
-    progress = Progress(options.root_dir / run_dir.METRICS)
+    progress = Progress(options.root_dir)
     shown = Interval(view.interval_s)
 
     def show() -> None:
@@ -222,7 +221,7 @@ def run(options: Options, stop: StopSignal, view: View) -> Outcome:
             progress.read()
             for line in progress.take_news():
                 view.warn(line)
-            view.show(run_state(options.root_dir, progress, of_roles(progress)))
+            view.show(run_state(progress, of_roles(progress)))
 
     parts = InProcessRun(options, lambda: not stop.is_set())
     status = _drive(parts, stop, show)

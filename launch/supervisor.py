@@ -105,7 +105,7 @@ class Supervisor:
         self._roles = describe(options, port)
         self._options = options
         self._view = view
-        self._progress = Progress(options.root_dir / run_dir.METRICS)
+        self._progress = Progress(options.root_dir)
         self._workers: list[Worker] = []
         self._failures = Failures(options.root_dir, view.warn)
         self._late: str | None = None
@@ -179,7 +179,7 @@ class Supervisor:
 
     def _state(self) -> RunState:
         states = (of_worker(worker, self._progress) for worker in self._workers)
-        return run_state(self._options.root_dir, self._progress, states)
+        return run_state(self._progress, states)
 
     def _tell_changes(self) -> None:
         """Says once, when the server is up, what a resume has changed."""

@@ -150,7 +150,7 @@ FIGURES = (
         (ACTOR,),
         Kind.VALUE,
         "1/s",
-        "Taken a second over the last second or so.",
+        "Taken a second since the row before.",
     ),
     Figure("episodes", (ACTOR,), Kind.COUNT, "episodes", "Ended so far."),
     Figure(
@@ -186,7 +186,7 @@ FIGURES = (
         (ACTOR,),
         Kind.COUNT,
         "s",
-        "Spent waiting for the replay table so far.",
+        "Spent waiting for the replay table so far, a wait that goes on included.",
     ),
     # --- Learner ------------------------------------------------------------------
     Figure("train_step", (LEARNER,), Kind.VALUE, "gradient steps", "Taken so far."),
@@ -202,7 +202,7 @@ FIGURES = (
         (LEARNER,),
         Kind.VALUE,
         "1/s",
-        "Gradient steps a second over the last second or so.",
+        "Gradient steps a second since the row before.",
     ),
     Figure("loss", (LEARNER,), Kind.VALUE, "", "Of the newest gradient steps."),
     Figure(

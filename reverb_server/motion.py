@@ -50,10 +50,15 @@ class Growth:
         return self.still_s >= STILL_S
 
     @property
+    def seen_s(self) -> float:
+        """Seconds over which `per_s` is taken."""
+        return self._looks[-1][0] - self._looks[0][0]
+
+    @property
     def per_s(self) -> float:
         """Growth per second over the last `STILL_S`."""
-        (first_s, first), (last_s, last) = self._looks[0], self._looks[-1]
-        return (last - first) / max(last_s - first_s, 1e-9)
+        grown = self._looks[-1][1] - self._looks[0][1]
+        return grown / max(self.seen_s, 1e-9)
 
 
 @dataclasses.dataclass
