@@ -26,16 +26,17 @@ from experiment import (
 from experiment.definition import Experiment
 from experiment.interval import Interval
 from experiment.process import StopSignal
+from launch import screen
 from launch.options import Options
 from launch.progress import Progress
 from launch.result import Outcome
 from launch.shared_process import SharedProcess
-from launch.state import of_roles, run_state
+from launch.state import Life, ProcessState, of_roles, run_state
 from launch.view import View
 from learner import builder as learner_builder
 from learner import checkpoints
+from reverb_server import figures, rate_limiter, replay_layout
 from reverb_server import port as port_lib
-from reverb_server import rate_limiter, replay_layout
 from reverb_server.replay_writer import ReplayWriter
 from reverb_server.server import RunServer
 
@@ -223,8 +224,24 @@ def run(options: Options, stop: StopSignal, view: View) -> Outcome:
                 view.warn(line)
             view.show(run_state(progress, of_roles(progress)))
 
+    view.show(run_state(progress, of_roles(progress)))
     parts = InProcessRun(options, lambda: not stop.is_set())
-    status = _drive(parts, stop, show)
+    life = Life.FAILED
+    try:
+        status = _drive(parts, stop, show)
+        view.say(screen.STOPPED if stop.is_set() else screen.ENDED)
+        _finish(parts, stop)
+        life = Life.FINISHED
+    finally:
+        progress.read()
+        states = (ProcessState(role, 0, role, life) for role in figures.PROCESSES)
+        view.show_last(run_state(progress, states))
+        parts.close()
+    return Outcome(status, stop.exit_code)
+
+
+def _finish(parts: InProcessRun, stop: StopSignal) -> None:
+    """Stores what the run has come to."""
     parts.trainer.save()
     parts.report()
     parts.trainer.export()
@@ -232,13 +249,12 @@ def run(options: Options, stop: StopSignal, view: View) -> Outcome:
     parts.judge.close()
     if not stop.is_set():
         parts.judge.record_videos()
-    parts.close()
-    return Outcome(status, stop.exit_code)
 
 
 def _drive(parts: InProcessRun, stop: StopSignal, show: Callable[[], None]) -> str:
     """Takes turns; evaluates at multiples of the train step, and at the end."""
     parts.judge.judge_random_policy()
+    parts.report()
     told, save = Interval(_REPORT_S), Interval(parts.checkpoint_interval_s)
     next_evaluation = parts.trainer.train_step
     while not stop.is_set():

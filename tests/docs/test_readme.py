@@ -57,17 +57,17 @@ def progress_shapes(tmp_path: Path) -> set[str]:
 
 
 def _said_by(node: ast.AST) -> ast.expr | None:
-    """What is shown by a call, or by the function that makes a line."""
+    """What is shown by a call, or is a line, or is made one by a function."""
     if isinstance(node, ast.Call):
         is_shown = ast.unparse(node.func).endswith(("say", "print_line"))
         return node.args[0] if is_shown else None
-    return node.value if isinstance(node, ast.Return) else None
+    return node.value if isinstance(node, (ast.Assign, ast.Return)) else None
 
 
 def said() -> list[str]:
     """Patterns of what the launcher says in one piece."""
     patterns = []
-    for module in ("screen", "supervisor"):
+    for module in ("command", "screen"):
         tree = ast.parse((ROOT / "launch" / f"{module}.py").read_text())
         for call in ast.walk(tree):
             text = _said_by(call)

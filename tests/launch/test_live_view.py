@@ -155,6 +155,22 @@ def test_colours_can_be_declined(encoding: str, terminal: Open) -> None:
     assert "actor-3" in shown.text
 
 
+@pytest.mark.parametrize("kind", ["xterm-256color", "dumb"])
+def test_what_the_terminal_cannot_encode_ends_no_run(kind: str, terminal: Open) -> None:
+    """The last words of a process may be in any script."""
+    body = """
+from launch.failures import Failures
+from launch.worker import Failure
+show(1)
+words = "cart \u2192 pole"
+Failures(Path(), view.warn).note(Failure("actor-1", 1, 2.0, 1.0, Path("log"), words))
+show(2)
+"""
+    shown = run(terminal, body, PYTHONIOENCODING="ascii", TERM=kind)
+    assert shown.wait(60) == 0, shown.text
+    assert "\\u2192" in shown.text
+
+
 def test_a_dumb_terminal_gets_plain_lines(terminal: Open) -> None:
     """As a file does."""
     shown = run(terminal, "show(1)", TERM="dumb")
