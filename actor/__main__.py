@@ -43,7 +43,7 @@ def main() -> int:
     def is_running() -> bool:
         return run.is_running() and not memory.is_reached()
 
-    collect_lib.collect(collector, weights, envs, missing, is_running, run.report)
+    collect_lib.collect(collector, weights, envs, missing, is_running, run.report_from)
     run.leave()
     return EXIT_RESTART if run.is_running() else stop.exit_code
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Any, Callable
 
 from actor.collector import Collector
-from experiment.interval import Interval, Rate
+from experiment.interval import Rate
 from reverb_server.weights import WeightsPuller
 
 # Steps of each environment between two looks at the clock and for newer weights.
 ROUNDS_PER_RUN = 4
-
-_REPORT_S = 1.0
 
 
 def collect(
@@ -20,7 +18,7 @@ def collect(
     envs: int,
     missing_random_steps: Callable[[], int],
     is_running: Callable[[], bool],
-    report: Callable[..., None],
+    report_from: Callable[[Callable[[], dict[str, Any]]], None],
 ) -> int:
     """Collects until the run ends.
 
@@ -30,27 +28,30 @@ def collect(
       envs: Environments of the collector.
       missing_random_steps: What the run still lacks of its initial random steps.
       is_running: Whether to go on.
-      report: Takes figures for the telemetry.
+      report_from: Takes what counts the figures for the telemetry, in any thread.
 
     Returns:
       Environment steps taken.
     """
-    clock, rate = Interval(_REPORT_S), Rate()
+    rate = Rate()
+
+    def figures() -> dict[str, Any]:
+        return {
+            "env_steps_per_s": rate.update(collector.env_steps),
+            "policy_train_step": weights.train_step,
+            **collector.figures(),
+        }
+
     _run_random(collector, envs, is_running)
     if is_running():
         weights.wait_for_first(is_running)
         # Those of actors that are late, or few that wait in writers for a full item.
         collector.take_random_steps(missing_random_steps())
         _run_random(collector, envs, is_running)
+    report_from(figures)
     while is_running():
         collector.run(ROUNDS_PER_RUN * envs)
         weights.take()
-        if clock.due():
-            report(
-                env_steps_per_s=rate.update(collector.env_steps),
-                policy_train_step=weights.train_step,
-                **collector.figures(),
-            )
     return collector.env_steps
 
 

@@ -104,11 +104,11 @@ class Collector:
 
     @property
     def waited_s(self) -> float:
-        """Seconds spent waiting for the replay table so far."""
+        """Seconds spent waiting for the replay table so far, the present wait too."""
         return self._writer.waited_s
 
     def figures(self) -> dict[str, Any]:
-        """For the telemetry, see `reverb_server.figures`."""
+        """For the telemetry, see `reverb_server.figures`; any thread may ask."""
         return {
             "env_steps": self.env_steps,
             "episodes": self.episodes,

@@ -13,7 +13,6 @@ from pathlib import Path
 import psutil
 
 from benchmarks.stock_processes import START_TIMEOUT_S, Children
-from experiment import run_dir
 from launch.children import Child
 from launch.progress import Progress
 
@@ -33,7 +32,7 @@ class WatchedRun:
           flags: Of the launcher.
         """
         self._children = children
-        self._progress = Progress(root_dir / run_dir.METRICS)
+        self._progress = Progress(root_dir)
         self._roles = roles
         self.launcher: Child = children.start(
             f"launch-{len(roles)}-{time.monotonic_ns()}",

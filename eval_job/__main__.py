@@ -37,7 +37,7 @@ def main() -> int:
     weights = weights_lib.WeightsPuller(address, variables, _PULL_INTERVAL_S)
     interval = settings.interval_train_steps
     is_running = builder.idle_limit(run, weights)
-    reached = evaluate_run(judge, weights, interval, is_running, run.report)
+    reached = evaluate_run(judge, weights, interval, is_running)
     if reached or run.run_has_ended():
         finish_run(judge, run, variables, weights.train_step)
     judge.draw_returns()

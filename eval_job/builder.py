@@ -70,5 +70,6 @@ def build(
         env_steps=lambda: run.env_steps(items),
         seed=seed,
         recorder=recorder(experiment, seed.spawn(1)[0]),
+        report=run.report,
     )
     return judge, tables.weights_of(agent, train_step)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable
+from typing import Callable
 
 from tf_agents.experimental.distributed import reverb_variable_container
 from tf_agents.typing import types
@@ -22,7 +22,6 @@ def evaluate_run(
     weights: WeightsPuller,
     interval_train_steps: int,
     is_running: Callable[[], bool],
-    report: Callable[..., Any],
 ) -> bool:
     """Judges the newest weights again and again.
 
@@ -32,7 +31,6 @@ def evaluate_run(
       interval_train_steps: Evaluations happen when the train step passes a multiple
         of it; those that are passed during an evaluation are left out.
       is_running: Whether to go on.
-      report: Takes figures for the telemetry.
 
     Returns:
       Whether the target was reached; the agent then has the weights that reached it.
@@ -50,7 +48,6 @@ def evaluate_run(
             continue
         weights.take()
         row = judge.judge(weights.train_step)
-        report(**row.figures())
         if judge.reaches_target(row):
             return True
         next_step = (row.train_step // interval_train_steps + 1) * interval_train_steps

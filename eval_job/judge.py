@@ -35,6 +35,7 @@ class Judge:
         seed: np.random.SeedSequence,
         *,
         recorder: Recorder,
+        report: Callable[..., None],
     ) -> None:
         """Makes the environments.
 
@@ -47,6 +48,7 @@ class Judge:
           env_steps: Says how many environment steps the run has taken.
           seed: Each evaluation gets its own child of it.
           recorder: Of videos of chosen evaluations.
+          report: Takes figures for the telemetry.
         """
         self._factory = environment_factory
         self._environment = environments.batched(
@@ -63,6 +65,7 @@ class Judge:
         self._seed = seed
         self._log = ReturnsLog(root_dir)
         self._recorder = recorder
+        self._report = report
         self._agent = agent
         self._videos_passed = 0  # Intervals that have had their video.
         for unfinished in (root_dir / run_dir.VIDEOS_DIR).glob(".*.mp4"):
@@ -84,6 +87,7 @@ class Judge:
         """
         row = self._evaluate(self._greedy, train_step)
         self._log.add(row)
+        self._report(**row.figures())
         logging.info(
             "train step %d: average return %.1f (%.0f to %.0f)",
             train_step,

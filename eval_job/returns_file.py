@@ -6,6 +6,7 @@ import contextlib
 import csv
 import dataclasses
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,9 @@ class Row:
         }
 
 
+_NAMES = [field.name for field in dataclasses.fields(Row)]
+
+
 def append(path: Path, row: Row) -> None:
     """Appends a row to a CSV file; an empty one gets its header first.
 
@@ -70,8 +74,7 @@ def append(path: Path, row: Row) -> None:
       OSError: The disk is full, say; the file is as it was.
     """
     text = io.StringIO()
-    names = [field.name for field in dataclasses.fields(Row)]
-    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer = csv.DictWriter(text, _NAMES, lineterminator="\n")
     if not path.exists() or not path.stat().st_size:
         writer.writeheader()
     writer.writerow(dataclasses.asdict(row))
@@ -82,11 +85,17 @@ def read(path: Path) -> list[Row]:
     """Reads all whole rows of a CSV file; none if there is no file yet."""
     if not path.exists():
         return []
-    rows = []
     with path.open(newline="") as file:
-        for line in csv.DictReader(file):
-            with contextlib.suppress(TypeError, ValueError):  # Cut off by a kill.
-                rows.append(_row(line))
+        return parse(file)
+
+
+def parse(lines: Iterable[str]) -> list[Row]:
+    """The whole rows among lines of a CSV file."""
+    rows = []
+    for line in csv.DictReader(lines, _NAMES):
+        # The header, or cut off by a kill.
+        with contextlib.suppress(TypeError, ValueError):
+            rows.append(_row(line))
     return rows
 
 

@@ -119,6 +119,23 @@ def fail(message: str, code: int = EXIT_FAILED) -> None:
     end_process(code)
 
 
+def explain(error: Exception) -> tuple[str, int]:
+    """What to tell of an error that ends a process; logs where an unexpected one was.
+
+    Args:
+      error: Being handled.
+
+    Returns:
+      What went wrong, and the exit code.
+    """
+    if isinstance(error, ConfigurationError):
+        return str(error).splitlines()[0], EXIT_CONFIGURATION
+    if isinstance(error, OSError):  # A full disk, say: its text tells it all.
+        return str(error), EXIT_FAILED
+    logging.exception("unexpected error")
+    return f"{type(error).__name__}: {error}", EXIT_FAILED
+
+
 def call(what: str, work: Callable[[], _T], timeout_s: float) -> _T:
     """Calls what may wait for ever, as most calls of Reverb do, with a deadline.
 
@@ -187,13 +204,8 @@ def run(main: Callable[[], int]) -> None:
                     f"unknown argument {argv[1]!r}; flags are written --name=value."
                 )
             code = main()
-        except ConfigurationError as error:
-            fail(str(error).splitlines()[0], EXIT_CONFIGURATION)
-        except OSError as error:  # A full disk, say: its text tells it all.
-            fail(str(error))
-        except Exception as error:  # The last stop: report it, whatever it is.
-            logging.exception("unexpected error")
-            fail(f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001  (the last stop)
+            fail(*explain(error))
         end_process(code)
 
     app.run(guarded, flags_parser=_parse_flags)

@@ -20,7 +20,7 @@ from reverb_server import port as port_lib
 
 
 def main() -> int:
-    """Parses, reserves the port, runs, writes the result and the report."""
+    """Parses, reserves the port, runs, writes the result, says it; the report last."""
     stop = process.StopSignal(4 * process.GRACE_S)
     started_at = psutil.Process().create_time()
     options = options_lib.read()
@@ -32,12 +32,12 @@ def main() -> int:
     finally:
         view.close()
         path = result.write(options, outcome.status, started_at, time.time())
-    if path:
-        _report(options.root_dir)
     if path and outcome.exit_code != EXIT_CONFIGURATION:
         screen.farewell(options, outcome, path)
     if outcome.error:
         print_line(outcome.error)
+    if path:
+        _report(options.root_dir)
     return outcome.exit_code
 
 
@@ -60,23 +60,34 @@ def _run_processes(
 def _run_in_process(
     options: options_lib.Options, stop: process.StopSignal, view: View
 ) -> Outcome:
-    """All roles in this process."""
+    """All roles in this process, whose failure is the run's."""
+    view.say(screen.greeting(options))
+    view.say("loading TensorFlow ...")
     with screen.log_to(options.root_dir / run_dir.LOGS_DIR / "in_process.log"):
         # Needs TensorFlow, which takes seconds to import; a launcher does not.
         from launch import in_process  # noqa: PLC0415
 
-        return in_process.run(options, stop, view)
+        try:
+            return in_process.run(options, stop, view)
+        except Exception as error:  # noqa: BLE001  (told as the end of a process is)
+            message, code = process.explain(error)
+            return Outcome(run_status.FAILED, code, message)
 
 
 def _report(root_dir: Path) -> None:
-    """Makes the report of a run that has existed; at the worst there is none."""
+    """Makes the report of a run that has existed; at the worst there is none.
+
+    All else has been said by now: who does not want to wait for it asks to stop again.
+    """
     if not (root_dir / run_dir.MANIFEST).exists():
         return
     try:
         # Needs Plotly and SciPy, which no run waits for at its start.
         from launch.report import page  # noqa: PLC0415
 
-        page.write([root_dir], root_dir / run_dir.REPORT)
+        path = root_dir / run_dir.REPORT
+        page.write([root_dir], path)
+        print_line(f"report: {screen.short(path)}")
     except Exception as error:  # noqa: BLE001  (the run is what counts)
         print_line(
             f"{run_dir.REPORT} could not be made ({one_line(error)}); try again by "

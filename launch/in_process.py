@@ -19,7 +19,6 @@ from eval_job.judge import Judge
 from experiment import (
     devices,
     environments,
-    run_dir,
     run_start,
     run_status,
     seeding,
@@ -27,16 +26,17 @@ from experiment import (
 from experiment.definition import Experiment
 from experiment.interval import Interval
 from experiment.process import StopSignal
+from launch import screen
 from launch.options import Options
 from launch.progress import Progress
 from launch.result import Outcome
 from launch.shared_process import SharedProcess
-from launch.state import of_roles, run_state
+from launch.state import Life, ProcessState, of_roles, run_state
 from launch.view import View
 from learner import builder as learner_builder
 from learner import checkpoints
+from reverb_server import figures, rate_limiter, replay_layout
 from reverb_server import port as port_lib
-from reverb_server import rate_limiter, replay_layout
 from reverb_server.replay_writer import ReplayWriter
 from reverb_server.server import RunServer
 
@@ -76,6 +76,9 @@ class InProcessRun:
         )
         self.collector = self._collector(environment, agent, is_running)
         env_steps_before = self.server.env_steps()
+        self._judged: dict[str, Any] = {
+            "target_return": self._experiment.evaluation.target_return
+        }
         self.judge = Judge(
             self._experiment.environment,
             agent,
@@ -85,12 +88,10 @@ class InProcessRun:
             env_steps=lambda: env_steps_before + self.collector.env_steps,
             seed=seed.spawn(1)[0],
             recorder=eval_builder.recorder(self._experiment, seed.spawn(1)[0]),
+            report=self._judged.update,
         )
         self.checkpoint_interval_s = self._experiment.train.checkpoint_interval_s
         self.evaluation_interval = self._experiment.evaluation.interval_train_steps
-        self._judged: dict[str, Any] = {
-            "target_return": self._experiment.evaluation.target_return
-        }
         self._figures = SharedProcess(self.server.client, self.trainer.train_step)
         self._updates_due = 0.0
         self._restored = self.server.replay_size()
@@ -183,7 +184,6 @@ class InProcessRun:
     def evaluate(self) -> bool:
         """Judges the weights as they are; returns whether they reach the target."""
         row = self.judge.judge(self.trainer.train_step)
-        self._judged |= row.figures()
         return self.judge.reaches_target(row)
 
     def report(self) -> None:
@@ -214,7 +214,7 @@ def run(options: Options, stop: StopSignal, view: View) -> Outcome:
       How it ended.
     """
     devices.use_one_cpu_thread()
-    progress = Progress(options.root_dir / run_dir.METRICS)
+    progress = Progress(options.root_dir)
     shown = Interval(view.interval_s)
 
     def show() -> None:
@@ -222,10 +222,26 @@ def run(options: Options, stop: StopSignal, view: View) -> Outcome:
             progress.read()
             for line in progress.take_news():
                 view.warn(line)
-            view.show(run_state(options.root_dir, progress, of_roles(progress)))
+            view.show(run_state(progress, of_roles(progress)))
 
+    view.show(run_state(progress, of_roles(progress)))
     parts = InProcessRun(options, lambda: not stop.is_set())
-    status = _drive(parts, stop, show)
+    life = Life.FAILED
+    try:
+        status = _drive(parts, stop, show)
+        view.say(screen.STOPPED if stop.is_set() else screen.ENDED)
+        _finish(parts, stop)
+        life = Life.FINISHED
+    finally:
+        progress.read()
+        states = (ProcessState(role, 0, role, life) for role in figures.PROCESSES)
+        view.show_last(run_state(progress, states))
+        parts.close()
+    return Outcome(status, stop.exit_code)
+
+
+def _finish(parts: InProcessRun, stop: StopSignal) -> None:
+    """Stores what the run has come to."""
     parts.trainer.save()
     parts.report()
     parts.trainer.export()
@@ -233,13 +249,12 @@ def run(options: Options, stop: StopSignal, view: View) -> Outcome:
     parts.judge.close()
     if not stop.is_set():
         parts.judge.record_videos()
-    parts.close()
-    return Outcome(status, stop.exit_code)
 
 
 def _drive(parts: InProcessRun, stop: StopSignal, show: Callable[[], None]) -> str:
     """Takes turns; evaluates at multiples of the train step, and at the end."""
     parts.judge.judge_random_policy()
+    parts.report()
     told, save = Interval(_REPORT_S), Interval(parts.checkpoint_interval_s)
     next_evaluation = parts.trainer.train_step
     while not stop.is_set():

@@ -12,12 +12,14 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from launch.duration import duration
 from launch.sparkline import sparkline
 from launch.state import Life, ProcessState, RunState
 from reverb_server import figures
 
-# Columns from which on there is space for more than is needed.
-_WIDE = 120
+# Columns below which there is no space for bars; from which on there is more than is
+# needed.
+_NARROW, _WIDE = 60, 120
 
 # Columns of a bar at least and at most, and what stands on both sides of it.
 _BAR, _LONG_BAR, _BESIDE_BAR = 16, 60, 62
@@ -37,8 +39,9 @@ _STYLES = {
     Life.FINISHED: "dim",
 }
 
-# Columns of numbers.
+# Columns of numbers, and those that a narrow terminal does without, the first first.
 _RIGHT = ("speed", "waits", "CPU", "memory", "restarts", "heard")
+_SPARE = ("heard", "memory", "restarts", "CPU", "speed", "waits")
 
 _UNITS = {
     figures.SERVER: "inserts/s",
@@ -64,7 +67,7 @@ def picture(console: Console, state: RunState) -> list[list[Segment]]:
     above = _lines(console, [_headline(state), Text(), *known])
     below = _lines(console, troubles)
     room = console.height - 1 - len(above) - len(below)
-    table = _table(_abridged(state.processes, room - 1), console.width >= _WIDE)
+    table = _table(_abridged(state.processes, room - 1), console.width)
     return [*above, *_lines(console, [table])[: max(room, 0)], *below][
         : console.height - 1
     ]
@@ -75,23 +78,19 @@ def _lines(console: Console, parts: Iterable[RenderableType]) -> list[list[Segme
 
 
 def _headline(state: RunState) -> Text:
-    style = "bold dark_orange3" if state.progress.stall else "bold"
-    return Text.assemble(f"{clock(state.seconds)}  ", (state.headline, style))
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds, with hours if there are any."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
+    is_wrong = state.progress.stall or state.missing
+    style = "bold dark_orange3" if is_wrong else "bold"
+    return Text.assemble(f"{duration(state.seconds)}  ", (state.headline, style))
 
 
 def _bars(console: Console, state: RunState) -> Table:
     """How far, how good, how full, how fast."""
     width = min(max(console.width - _BESIDE_BAR, _BAR), _LONG_BAR)
+    has_bars = console.width >= _NARROW
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
-    grid.add_column(width=width, no_wrap=True, overflow="crop")
+    if has_bars:
+        grid.add_column(width=width, no_wrap=True, overflow="crop")
     grid.add_column()
     rows = {
         "train step": _train_step(state, width),
@@ -103,7 +102,7 @@ def _bars(console: Console, state: RunState) -> Table:
     }
     for name, cells in rows.items():
         if cells:
-            grid.add_row(name, *cells)
+            grid.add_row(name, *(cells if has_bars else cells[1:]))
     return grid
 
 
@@ -129,20 +128,20 @@ def _train_step(state: RunState, width: int) -> _Cells:
     if last is None:
         return None
     parts = [f"{done:,} of {last:,}"]
-    per_s = progress.figure(figures.LEARNER, "updates_per_s")
+    per_s = state.per_s(figures.LEARNER)
     if per_s is not None:
         parts.append(f"{per_s:,.0f}/s")
     if state.seconds_left is not None:
         has_target = progress.figure(figures.EVAL_JOB, "target_return") is not None
         parts.append(
-            f"{'at most ' if has_target else ''}{clock(state.seconds_left)} left"
+            f"{'at most ' if has_target else ''}{duration(state.seconds_left)} left"
         )
     return _bar(done, last, width), ", ".join(parts)
 
 
 def _return(state: RunState, width: int) -> _Cells:
     """The newest one on the way from the random policy to the target."""
-    returns, random = state.progress.returns, state.random_return
+    returns, random = state.progress.returns, state.progress.random_return
     if not returns:
         return None
     target = state.progress.figure(figures.EVAL_JOB, "target_return")
@@ -193,10 +192,8 @@ def _policy_lag(state: RunState) -> _Cells:
     return None if lag is None else ("", f"{lag:,.0f} train steps on average")
 
 
-def _abridged(
-    processes: Sequence[ProcessState], room: int
-) -> list[ProcessState | list[ProcessState]]:
-    """Processes and groups of actors that are shown in a row each.
+def _abridged(processes: Sequence[ProcessState], room: int) -> list[list[ProcessState]]:
+    """Groups of processes that are shown in a row each.
 
     Args:
       processes: All.
@@ -207,10 +204,8 @@ def _abridged(
       other actors in groups that do the same.
     """
     if len(processes) <= room:
-        return list(processes)
-    rows: list[ProcessState | list[ProcessState]] = [
-        process for process in processes if process.role != figures.ACTOR
-    ]
+        return [[process] for process in processes]
+    rows = [[process] for process in processes if process.role != figures.ACTOR]
     worst_first = list(Life)
     actors = sorted(
         (process for process in processes if process.role == figures.ACTOR),
@@ -218,46 +213,64 @@ def _abridged(
     )
     lives = len({actor.life for actor in actors})
     troubled = [actor for actor in actors if actor.life in worst_first[:3]]
-    alone = troubled[: max(room - len(rows) - lives, 0)]
+    alone = [[actor] for actor in troubled[: max(room - len(rows) - lives, 0)]]
     groups = collections.defaultdict(list)
     for actor in actors[len(alone) :]:
         groups[actor.life].append(actor)
     return [*rows, *alone, *groups.values()]
 
 
-def _table(rows: Sequence[ProcessState | list[ProcessState]], is_wide: bool) -> Table:
-    """A row for each process or group."""
-    table = Table(box=None, padding=(0, 3 if is_wide else 1, 0, 0), header_style="dim")
-    for name in ("process", "state", *_RIGHT):
+def _table(groups: Sequence[Sequence[ProcessState]], width: int) -> Table:
+    """A row for each group; no number is cut."""
+    gap = 3 if width >= _WIDE else 1
+    columns = _columns(groups)
+    for name in _SPARE:
+        if sum(_width(name, column) + gap for name, column in columns.items()) <= width:
+            break
+        del columns[name]
+    table = Table(box=None, padding=(0, gap, 0, 0), header_style="dim")
+    for name in columns:
         justify: JustifyMethod = "right" if name in _RIGHT else "left"
         table.add_column(name, justify=justify, no_wrap=True, overflow="crop")
-    for row in rows:
-        group = row if isinstance(row, list) else [row]
-        name = f"{len(group)} actors" if isinstance(row, list) else group[0].name
-        table.add_row(name, *_cells(group))
+    for cells in zip(*columns.values()):
+        table.add_row(*cells)
     return table
 
 
-def _cells(group: Sequence[ProcessState]) -> list[RenderableType]:
+def _width(name: str, column: Iterable[Text]) -> int:
+    return max(len(name), *(cell.cell_len for cell in column))
+
+
+def _columns(groups: Sequence[Sequence[ProcessState]]) -> dict[str, list[Text]]:
+    """What the processes of each group do together, by the names of the columns."""
+    columns: dict[str, list[Text]] = collections.defaultdict(list)
+    for group in groups:
+        for name, cell in _cells(group).items():
+            columns[name].append(cell if isinstance(cell, Text) else Text(cell))
+    return columns
+
+
+def _cells(group: Sequence[ProcessState]) -> dict[str, str | Text]:
     """What processes that do the same do together."""
-    first = group[0]
+    first, is_alone = group[0], len(group) == 1
     state = first.life.value
-    if len(group) == 1 and first.restart_in_s is not None:
+    if is_alone and first.restart_in_s is not None:
         state += f" in {first.restart_in_s:.0f} s"
     speed = _known(process.per_s for process in group)
     waited = _known(process.waited for process in group)
     cpu = _known(process.cpu_percent for process in group)
     memory = _known(process.memory_mb for process in group)
     silent = _known(process.silent_s for process in group)
-    return [
-        Text(state, style=_STYLES[first.life]),
-        f"{sum(speed):,.0f} {_UNITS[first.role]}" if speed else "",
-        f"{sum(waited) / len(waited):.0%}" if waited else "",
-        f"{sum(cpu):.0f}%" if cpu else "",
-        f"{sum(memory):,.0f} MiB" if memory else "",
-        f"{sum(process.restarts for process in group)}",
-        f"{max(silent):.0f} s" if silent else "",
-    ]
+    return {
+        "process": first.name if is_alone else f"{len(group)} actors",
+        "state": Text(state, style=_STYLES[first.life]),
+        "speed": f"{sum(speed):,.0f} {_UNITS[first.role]}" if speed else "",
+        "waits": f"{sum(waited) / len(waited):.0%}" if waited else "",
+        "CPU": f"{sum(cpu):.0f}%" if cpu else "",
+        "memory": f"{sum(memory):,.0f} MiB" if memory else "",
+        "restarts": f"{sum(process.restarts for process in group)}",
+        "heard": f"{max(silent):.0f} s" if silent else "",
+    }
 
 
 def _known(values: Iterable[float | None]) -> list[float]:

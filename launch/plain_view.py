@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+from launch.duration import duration
 from launch.progress import Progress
 from launch.state import RunState
 from reverb_server import figures
@@ -38,33 +39,28 @@ class QuietView:
 
 
 class PlainView(QuietView):
-    """Prints a line of figures every few seconds, and one for each trouble."""
+    """Prints a line of figures every few seconds."""
 
     def say(self, line: str) -> None:
         """Prints it."""
         print_line(line)
 
     def show(self, state: RunState) -> None:
-        """Prints the figures and the troubles, until the run has ended."""
+        """Prints the figures, until the run has ended."""
         if state.progress.status is None:
-            for line in [figures_line(state), *state.progress.troubles]:
-                print_line(line)
+            print_line(figures_line(state))
 
 
 def figures_line(state: RunState) -> str:
     """The newest figures in one line."""
     progress = state.progress
-    minutes, rest = divmod(int(state.seconds), 60)
-    parts = [f"{minutes:02d}:{rest:02d}"]
+    parts = [duration(state.seconds)]
     train_step = progress.figure(figures.LEARNER, "train_step")
     if train_step is None and not _server(progress, "env_steps"):
         return f"{parts[0]}  starting"
-    updates_per_s = progress.figure(figures.LEARNER, "updates_per_s") or 0
-    parts.append(f"train step {train_step or 0:,} ({updates_per_s:,.0f}/s)")
-    parts.append(
-        f"env steps {_server(progress, 'env_steps'):,} "
-        f"({_server(progress, 'env_steps_per_s'):,.0f}/s)"
-    )
+    parts.append(f"train step {train_step or 0:,}{_speed(state, figures.LEARNER)}")
+    env_steps = _server(progress, "env_steps")
+    parts.append(f"env steps {env_steps:,}{_speed(state, figures.SERVER)}")
     parts.append(
         f"replay {_server(progress, 'replay_size'):,}"
         f"/{_server(progress, 'replay_max_size'):,}"
@@ -77,6 +73,12 @@ def figures_line(state: RunState) -> str:
         best = max(progress.returns)
         parts.append(f"return {progress.returns[-1]:.1f} (best {best:.1f}{wanted})")
     return "  ".join(parts)
+
+
+def _speed(state: RunState, role: str) -> str:
+    """In brackets; nothing of who is not at work."""
+    per_s = state.per_s(role)
+    return "" if per_s is None else f" ({per_s:,.0f}/s)"
 
 
 def _server(progress: Progress, name: str) -> float:

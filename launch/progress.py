@@ -1,4 +1,4 @@
-"""What is known of a run: the newest figures that its processes sent."""
+"""What is known of a run: the newest figures of its processes, and its returns."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from eval_job import returns_file
+from experiment import run_dir
 from reverb_server import figures
 from reverb_server.motion import Growth
+
+# Seconds over which a rate is taken at least: rows may be read late, two at once.
+_RATE_S = 1.0
 
 # Counts whose growth is watched.
 _GROWING = ("train_step", "waited_s")
@@ -34,33 +39,65 @@ class _Heard:
     growth: dict[str, Growth] = dataclasses.field(default_factory=dict)
 
 
+class _Tail:
+    """The lines that are appended to a file; it need not exist yet."""
+
+    def __init__(self, path: Path) -> None:
+        """Begins at its beginning."""
+        self._path = path
+        self._position = 0
+
+    def skip(self) -> None:
+        """Leaves out what is there now."""
+        self._position = self._size()
+
+    def read(self) -> Iterator[str]:
+        """Whole lines that have come since the last time; costs little if none has."""
+        if self._size() <= self._position:
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._position)
+            while (line := file.readline()).endswith(b"\n"):
+                self._position += len(line)
+                yield line.decode(errors="replace")
+
+    def _size(self) -> int:
+        try:
+            return self._path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+
 class Progress:
-    """Follows the metrics file of a run.
+    """Follows the files that a run appends to.
 
     Attributes:
-      returns: Those of the eval job, oldest first, as far as they are known here.
+      returns: Average returns of all evaluations of the run, oldest first.
+      random_return: That of the random policy; None before it was judged.
     """
 
-    def __init__(self, metrics: Path) -> None:
-        """Args: metrics: The file; need not exist yet. What it holds now is old."""
-        self._metrics = metrics
-        self._position = metrics.stat().st_size if metrics.exists() else 0
+    def __init__(self, root_dir: Path) -> None:
+        """Args: root_dir: Folder of the run. The figures that it holds now are old."""
+        self._metrics = root_dir / run_dir.METRICS
+        self._rows = _Tail(self._metrics)
+        self._rows.skip()
+        self._evaluations = _Tail(root_dir / run_dir.RETURNS)
+        self._random = _Tail(root_dir / run_dir.RANDOM_RETURNS)
         self._heard: dict[tuple[str, int], _Heard] = {}
-        self._judged: Any = None
         self._touched = (0, 0.0)
         self._news: list[str] = []
         self.returns: list[float] = []
+        self.random_return: float | None = None
 
     def read(self) -> None:
         """Reads what has come since the last time."""
-        if not self._metrics.exists():
-            return
-        with self._metrics.open() as file:
-            file.seek(self._position)
-            while (line := file.readline()).endswith("\n"):
-                self._position = file.tell()
-                with contextlib.suppress(ValueError):  # Cut off by a kill.
-                    self._take(json.loads(line))
+        for line in self._rows.read():
+            with contextlib.suppress(ValueError):  # Cut off by a kill.
+                self._take(json.loads(line))
+        for row in returns_file.parse(self._evaluations.read()):
+            self.returns.append(row.average_return)
+        for row in returns_file.parse(self._random.read()):
+            self.random_return = row.average_return
 
     def _take(self, row: dict[str, Any]) -> None:
         heard = self._heard.setdefault((row["role"], row.get("task", 0)), _Heard())
@@ -80,15 +117,6 @@ class Progress:
                 heard.growth[name].take(count, now)
             elif count is not None:
                 heard.growth[name] = Growth(count, now)
-        if row["role"] == figures.EVAL_JOB and row.get("average_return") is not None:
-            self._take_return(row)
-
-    def _take_return(self, row: dict[str, Any]) -> None:
-        """The same evaluation comes in many rows, until there is another one."""
-        judged = row.get("train_step"), row["average_return"]
-        if judged != self._judged:
-            self._judged = judged
-            self.returns.append(row["average_return"])
 
     def take_news(self) -> list[str]:
         """What has gone wrong since the last call, each in a line."""
@@ -153,7 +181,7 @@ class Progress:
         """
         heard = self._heard.get((role, task))
         growth = heard.growth.get(name) if heard else None
-        return growth.per_s if growth else None
+        return growth.per_s if growth and growth.seen_s >= _RATE_S else None
 
     @property
     def status(self) -> str | None:
@@ -172,8 +200,7 @@ def _troubles(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """What a process could not do, or who waits for whom: by kind, in a line."""
     if not row:
         return
-    is_actor = row["role"] == figures.ACTOR
-    name = f"{row['role']}-{row.get('task', 0)}" if is_actor else row["role"]
+    name = figures.process_name(row["role"], row.get("task", 0))
     if row.get("problem"):
         yield "problem", f"problem: {name}: {row['problem']}"
     if row.get("environment_stalled_s"):
@@ -189,7 +216,7 @@ def _troubles(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
 # The figure of each role that it has once it is at work.
 _AT_WORK = {
     figures.SERVER: "env_steps",
-    figures.LEARNER: "updates_per_s",
+    figures.LEARNER: "waited_s",
     figures.EVAL_JOB: "average_return",
     figures.ACTOR: "env_steps",
 }

@@ -22,7 +22,7 @@ class Outcome:
     Attributes:
       status: One of the statuses of `result.json`.
       exit_code: Of the launcher.
-      error: What went wrong first; the last thing the user is to see.
+      error: What went wrong first.
     """
 
     status: str

@@ -15,12 +15,24 @@ from launch.options import Options
 from launch.plain_view import print_line
 from launch.result import Outcome
 
+ENDED = "the run has ended; last evaluation, checkpoint, videos ..."
+STOPPED = "asked to stop; a last snapshot ..."
 
-def greeting(options: Options, port: int) -> str:
-    """What is being started, and where to look."""
+
+def greeting(options: Options, port: int | None = None) -> str:
+    """What is being started, and where to look.
+
+    Args:
+      options: What the run is started with.
+      port: Of the server; None if all is in one process, which looks for one later.
+    """
+    who = (
+        "all roles in one process"
+        if port is None
+        else f"{options.num_actors} actors, learner, eval; replay server at port {port}"
+    )
     return (
-        f"{_what(options)}: {options.num_actors} actors, learner, eval; "
-        f"replay server at port {port}; results in {_short(options.root_dir)}. "
+        f"{_what(options)}: {who}; results in {short(options.root_dir)}. "
         "Ctrl-C ends the run."
     )
 
@@ -41,11 +53,10 @@ def farewell(options: Options, outcome: Outcome, result: Path) -> None:
         if to_target
         else f"{figures['wall_time_s']:.0f} s"
     )
-    folder = _short(options.root_dir)
+    folder = short(options.root_dir)
     found = [
         name
         for name in (
-            run_dir.REPORT,
             run_dir.RESULT,
             run_dir.RETURNS_PLOT,
             f"{run_dir.VIDEOS_DIR}/trained.mp4",
@@ -67,7 +78,7 @@ def _what(options: Options) -> str:
     return Path(options.gin_file or DEFAULT_PRESET).name
 
 
-def _short(path: Path) -> str:
+def short(path: Path) -> str:
     """Relative to where the user is, if that is shorter."""
     relative = os.path.relpath(path)
     return relative if len(relative) < len(str(path)) else str(path)

@@ -7,12 +7,10 @@ import enum
 import signal
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from typing import Callable
 
 import psutil
 
-from eval_job import returns_file
-from experiment import run_dir
 from experiment.errors import EXIT_FINISHED
 from launch.progress import Progress
 from launch.worker import Worker
@@ -79,6 +77,19 @@ class ProcessState:
     silent_s: float | None = None
 
 
+# What is said of a process that is missing.
+_MISSING: dict[Life, Callable[[ProcessState], str]] = {
+    Life.FAILED: lambda each: f"{each.name} has failed, its log says why",
+    Life.RESTARTING: lambda each: (
+        f"{each.name} has died, and is started again in {each.restart_in_s or 0:.0f} s"
+    ),
+    Life.SILENT: lambda each: (
+        f"{each.name} has not been heard of for {each.silent_s or 0:.0f} s"
+    ),
+    Life.STARTING: lambda each: f"{each.name} has been started again, and loads",
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class RunState:
     """A run.
@@ -87,17 +98,17 @@ class RunState:
       seconds: Since the start of the command.
       progress: The figures.
       processes: All of them, the server first.
-      random_return: Average return of the random policy; None before it was judged.
     """
 
     seconds: float
     progress: Progress
     processes: Sequence[ProcessState]
-    random_return: float | None
 
     @property
     def seconds_left(self) -> float | None:
         """Until all train steps are done, at the rate of the last seconds."""
+        if self.per_s(figures.LEARNER) is None:
+            return None
         done = self.progress.figure(figures.LEARNER, "train_step")
         last = self.progress.figure(figures.LEARNER, "max_train_steps")
         per_s = self.progress.growth_per_s(figures.LEARNER, "train_step")
@@ -114,17 +125,48 @@ class RunState:
         if progress.status:
             why = progress.status.replace("_", " ")
             return f"ended ({why}): last evaluation, checkpoint, videos ..."
+        if self.missing:
+            return _MISSING[self.missing.life](self.missing)
         if progress.stall:
             return f"waiting: {progress.stall}"
-        if not progress.figure(figures.SERVER, "env_steps"):
+        return self._phase
+
+    @property
+    def _phase(self) -> str:
+        """How far a run is that goes as it should."""
+        if not self.progress.figure(figures.SERVER, "env_steps"):
             return "starting: the processes load their libraries"
-        if not progress.figure(figures.LEARNER, "train_step"):
+        if not self.progress.figure(figures.LEARNER, "train_step"):
             return f"collecting: {self._before_training}"
         return f"training: {self._held_back}"
 
     @property
+    def missing(self) -> ProcessState | None:
+        """Who does not work though the run cannot go on without it, the worst first.
+
+        The server before all others, which are heard of through it. A first start is
+        not told: then the run itself starts.
+        """
+        found = [
+            process
+            for process in self.processes
+            if process.role != figures.ACTOR
+            and process.life in _MISSING
+            and (process.life is not Life.STARTING or process.restarts)
+        ]
+        lives = list(Life)
+        found.sort(
+            key=lambda each: (each.role != figures.SERVER, lives.index(each.life))
+        )
+        return found[0] if found else None
+
+    def per_s(self, role: str) -> float | None:
+        """How fast the server or the learner is; None if it is not at work."""
+        return next((each.per_s for each in self.processes if each.role == role), None)
+
+    @property
     def _before_training(self) -> str:
-        if self._waited(figures.LEARNER) >= _WAITING:
+        if (self._waited(figures.LEARNER) or 0.0) >= _WAITING:
             return "the learner waits for the first experience"
         return "the learner still starts"
 
@@ -132,6 +174,8 @@ class RunState:
     def _held_back(self) -> str:
         learner = self._waited(figures.LEARNER)
         actors = self._waited(figures.ACTOR)
+        if learner is None or actors is None:
+            return "who waits for whom is not known yet"
         if max(learner, actors) < _HOLDS_BACK:
             return "nobody waits for anybody"
         if learner > actors:
@@ -144,33 +188,25 @@ class RunState:
             "run back"
         )
 
-    def _waited(self, role: str) -> float:
+    def _waited(self, role: str) -> float | None:
         """Share of their time that the processes of a role have waited, on average."""
         shares = [
             process.waited
             for process in self.processes
             if process.role == role and process.waited is not None
         ]
-        return sum(shares) / len(shares) if shares else 0.0
+        return sum(shares) / len(shares) if shares else None
 
 
-def run_state(
-    root_dir: Path, progress: Progress, processes: Iterable[ProcessState]
-) -> RunState:
+def run_state(progress: Progress, processes: Iterable[ProcessState]) -> RunState:
     """The state of a run that this process was started for.
 
     Args:
-      root_dir: Folder of the run.
       progress: The figures, just read.
       processes: See `of_worker` and `of_roles`.
     """
-    baseline = returns_file.read(root_dir / run_dir.RANDOM_RETURNS)
-    return RunState(
-        time.time() - psutil.Process().create_time(),
-        progress,
-        list(processes),
-        baseline[0].average_return if baseline else None,
-    )
+    seconds = time.time() - psutil.Process().create_time()
+    return RunState(seconds, progress, list(processes))
 
 
 def of_worker(worker: Worker, progress: Progress) -> ProcessState:

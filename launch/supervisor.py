@@ -15,6 +15,7 @@ from experiment import changes, run_dir, run_status
 from experiment.errors import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_FINISHED
 from experiment.interval import Interval
 from experiment.process import GRACE_S, StopSignal
+from launch import screen
 from launch.children import Child, Role, end_all
 from launch.failures import Failures
 from launch.options import Options
@@ -58,7 +59,7 @@ def describe(options: Options, port: int) -> list[Role]:
         Role("eval_job", "eval_job", [address]),
         *(
             Role(
-                f"actor-{task}",
+                figures.process_name(figures.ACTOR, task),
                 "actor",
                 [address, f"--task={task}"],
                 task=task,
@@ -105,7 +106,7 @@ class Supervisor:
         self._roles = describe(options, port)
         self._options = options
         self._view = view
-        self._progress = Progress(options.root_dir / run_dir.METRICS)
+        self._progress = Progress(options.root_dir)
         self._workers: list[Worker] = []
         self._failures = Failures(options.root_dir, view.warn)
         self._late: str | None = None
@@ -133,7 +134,7 @@ class Supervisor:
                 outcome = self._outcome(stop)
             finally:
                 if stop.is_set():
-                    self._view.say("asked to stop; a last snapshot ...")
+                    self._view.say(screen.STOPPED)
                 self._end()
                 self._progress.read()
                 self._view.show_last(self._state())
@@ -167,9 +168,7 @@ class Supervisor:
                 self._view.show(self._state())
             if self._progress.status and ended_at is None:
                 ended_at = time.monotonic()
-                self._view.say(
-                    "the run has ended; last evaluation, checkpoint, videos ..."
-                )
+                self._view.say(screen.ENDED)
             if ended_at and time.monotonic() - ended_at > _END_TIMEOUT_S:
                 late = [each.role.name for each in needed if not each.has_finished]
                 self._late = (
@@ -179,7 +178,7 @@ class Supervisor:
 
     def _state(self) -> RunState:
         states = (of_worker(worker, self._progress) for worker in self._workers)
-        return run_state(self._options.root_dir, self._progress, states)
+        return run_state(self._progress, states)
 
     def _tell_changes(self) -> None:
         """Says once, when the server is up, what a resume has changed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Protocol
@@ -38,9 +39,14 @@ class View(Protocol):
 def choose(quiet: bool) -> View:
     """The view that fits what standard output is.
 
+    From now on, what it cannot encode is written as an escape: no word of a library or
+    of an environment ends a run.
+
     Args:
       quiet: Whether to show nothing but what goes wrong.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     if quiet:
         return QuietView()
     if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":

@@ -34,7 +34,7 @@ def main() -> int:
     trainer = builder.build(experiment, run, root_dir)
     trainer.publish()
     is_running = builder.idle_limit(experiment, run, trainer)
-    train_lib.train(trainer, settings, is_running, run.report)
+    train_lib.train(trainer, settings, is_running, run.report, run.report_from)
     trainer.save()
     if not stop.is_set():
         end_lib.end_run(trainer, run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Any, Callable
 
 from experiment.interval import Interval, Rate
 from experiment.settings import Train
@@ -16,6 +16,7 @@ def train(
     settings: Train,
     is_running: Callable[[], bool],
     report: Callable[..., None],
+    report_from: Callable[[Callable[[], dict[str, Any]]], None],
 ) -> int:
     """Trains until the run ends or `settings.max_train_steps` are done.
 
@@ -25,6 +26,7 @@ def train(
         to publish and to save.
       is_running: Whether to go on.
       report: Takes figures for the telemetry.
+      report_from: Takes what counts more of them, in any thread.
 
     Returns:
       The train step reached.
@@ -32,16 +34,19 @@ def train(
     publish = Interval(settings.publish_interval_s)
     save = Interval(settings.checkpoint_interval_s)
     clock, rate = Interval(_REPORT_S), Rate()
-    rate.update(trainer.train_step)
+    # The telemetry's thread reads a number: a variable may be on a GPU that hangs.
+    train_step = trainer.train_step
+    rate.update(train_step)
     report(max_train_steps=settings.max_train_steps)
-    while is_running() and trainer.train_step < settings.max_train_steps:
+    report_from(lambda: {"updates_per_s": rate.update(train_step)})
+    while is_running() and train_step < settings.max_train_steps:
         if publish.due():
             trainer.publish()
         if save.due():
             trainer.save()
-        remaining = settings.max_train_steps - trainer.train_step
+        remaining = settings.max_train_steps - train_step
         trainer.run(min(settings.steps_per_call, remaining))
+        train_step = trainer.train_step
         if clock.due():
-            updates_per_s = rate.update(trainer.train_step)
-            report(updates_per_s=updates_per_s, **trainer.figures())
-    return trainer.train_step
+            report(**trainer.figures())
+    return train_step

@@ -22,6 +22,12 @@ SERVER, ACTOR, LEARNER, EVAL_JOB, RUN = (
 MEMBERS = (ACTOR, LEARNER, EVAL_JOB)
 PROCESSES = (SERVER, *MEMBERS)
 
+
+def process_name(role: str, task: int) -> str:
+    """What a process is called: its folder of curves, its log, in sentences."""
+    return f"{role}-{task}" if role == ACTOR else role
+
+
 # The figures over which TensorBoard draws all others, and its groups of these.
 AXES = {
     "train_step": "Metrics_vs_TrainSteps",
@@ -147,7 +153,7 @@ FIGURES = (
         (ACTOR,),
         Kind.VALUE,
         "1/s",
-        "Taken a second over the last second or so.",
+        "Taken a second since the row before.",
     ),
     Figure("episodes", (ACTOR,), Kind.COUNT, "episodes", "Ended so far."),
     Figure(
@@ -183,7 +189,7 @@ FIGURES = (
         (ACTOR,),
         Kind.COUNT,
         "s",
-        "Spent waiting for the replay table so far.",
+        "Spent waiting for the replay table so far, a wait that goes on included.",
     ),
     # --- Learner ------------------------------------------------------------------
     Figure("train_step", (LEARNER,), Kind.VALUE, "gradient steps", "Taken so far."),
@@ -199,7 +205,7 @@ FIGURES = (
         (LEARNER,),
         Kind.VALUE,
         "1/s",
-        "Gradient steps a second over the last second or so.",
+        "Gradient steps a second since the row before.",
     ),
     Figure("loss", (LEARNER,), Kind.VALUE, "", "Of the newest gradient steps."),
     Figure(

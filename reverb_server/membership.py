@@ -68,6 +68,7 @@ class Membership:
         self._identity = run_tables.Identity.of(self.manifest)
         self._inserted_items = _inserted(info)
         self._figures: dict[str, Any] = {}
+        self._count: Callable[[], dict[str, Any]] = dict
         self._resources = Resources()
         self._sender = TelemetrySender(reverb.Client(address), role, task)
         self._ended = threading.Event()
@@ -98,6 +99,14 @@ class Membership:
     def report(self, **figures: Any) -> None:
         """Sets figures to be sent with the next telemetry rows."""
         self._figures = {**self._figures, **figures}
+
+    def report_from(self, count: Callable[[], dict[str, Any]]) -> None:
+        """Lets figures be counted when they are sent: those of who is blocked too.
+
+        Args:
+          count: Called in a thread, for each row.
+        """
+        self._count = count
 
     def end(
         self, status: str, weights: types.NestedTensor
@@ -234,7 +243,9 @@ class Membership:
             callback()
 
     def _send(self) -> None:
-        self._sender.send({**self._figures, **self._resources.figures()})
+        self._sender.send(
+            {**self._figures, **self._count(), **self._resources.figures()}
+        )
 
 
 def _inserted(info: dict[str, Any]) -> int:

@@ -50,10 +50,15 @@ class Growth:
         return self.still_s >= STILL_S
 
     @property
+    def seen_s(self) -> float:
+        """Seconds over which `per_s` is taken."""
+        return self._looks[-1][0] - self._looks[0][0]
+
+    @property
     def per_s(self) -> float:
         """Growth per second over the last `STILL_S`."""
-        (first_s, first), (last_s, last) = self._looks[0], self._looks[-1]
-        return (last - first) / max(last_s - first_s, 1e-9)
+        grown = self._looks[-1][1] - self._looks[0][1]
+        return grown / max(self.seen_s, 1e-9)
 
 
 @dataclasses.dataclass
@@ -80,8 +85,7 @@ class Peer:
     @property
     def log(self) -> str:
         """Where its log is, if the launcher started it."""
-        number = f"-{self.row['task']}" if self.row["role"] == figures.ACTOR else ""
-        return f"logs/{self.row['role']}{number}.log"
+        return f"logs/{figures.process_name(self.row['role'], self.row['task'])}.log"
 
     @property
     def is_silent(self) -> bool:

@@ -62,7 +62,14 @@ class ReplayWriter:
         self._pending = np.zeros((0, length, width), np.uint8)
         self.policy_train_step = 0
         self.transitions = 0
-        self.waited_s = 0.0
+        # In the past, and since when a wait goes on: in one, for threads that read it.
+        self._waits: tuple[float, float | None] = (0.0, None)
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds spent waiting so far, with the wait that goes on; for any thread."""
+        waited_s, since = self._waits
+        return waited_s if since is None else waited_s + time.monotonic() - since
 
     def __call__(self, steps: trajectory.Trajectory) -> None:
         """Takes one step of each environment; waits if the limiter says so.
@@ -116,6 +123,7 @@ class ReplayWriter:
     def _wait_until_sent(self) -> None:
         """Bounds what is on its way: while the limiter blocks, nothing piles up."""
         start = time.monotonic()
+        self._waits = (self.waited_s, start)
         while self._is_running():
             try:
                 self._writer.flush(self._max_unsent, _FLUSH_TIMEOUT_MS)
@@ -129,4 +137,4 @@ class ReplayWriter:
                     raise IdleError(
                         "the replay table to take experience: is the learner gone?"
                     ) from None
-        self.waited_s += time.monotonic() - start
+        self._waits = (self.waited_s, None)

@@ -50,8 +50,7 @@ class Life:
     @property
     def name(self) -> str:
         """As the launcher names it."""
-        is_actor = self.role == figures.ACTOR
-        return f"{self.role}-{self.task}" if is_actor else self.role
+        return figures.process_name(self.role, self.task)
 
     @property
     def times(self) -> np.ndarray:
@@ -65,17 +64,9 @@ class Life:
         return self.times[known], values[known]
 
     def shares_waited(self) -> Points:
-        """Which share of its time it has waited since the point before.
-
-        A wait is counted when it is over: what is longer than the time since the point
-        before was waited before that.
-        """
+        """Which share of its time it has waited since the point before."""
         times, seconds = self.points("waited_s")
         passed, waited = np.diff(times), np.diff(seconds)
-        for number in range(len(passed) - 1, 0, -1):
-            earlier = max(0.0, waited[number] - passed[number])
-            waited[number] -= earlier
-            waited[number - 1] += earlier
         moved = passed > 0
         shares = waited[moved] / passed[moved]
         return times[1:][moved], np.clip(shares, 0.0, 1.0)

@@ -8,12 +8,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from eval_job import returns_file
 from experiment import run_dir
 from launch.plain_view import figures_line
 from launch.progress import Progress
-from launch.state import RunState
+from launch.state import RunState, of_roles
 from tests.docs.markdown import (
     DOCUMENTS,
     README,
@@ -32,35 +34,40 @@ def shape(line: str) -> str:
 
 def progress_shapes(tmp_path: Path) -> set[str]:
     """The progress lines of a run that gets under way, without their figures."""
-    metrics = tmp_path / run_dir.METRICS
+    metrics, returns = tmp_path / run_dir.METRICS, tmp_path / run_dir.RETURNS
+    row = returns_file.Row.of(np.ones(1), train_step=1, env_steps=1, wall_time_s=1.0)
+    learner = {"role": "learner", "train_step": 1, "updates_per_s": 1, "waited_s": 0}
     rows: list[dict[str, Any]] = [
         {"role": "reverb_server", "env_steps": 1, "env_steps_per_s": 1},
-        {"role": "eval_job", "average_return": 1.5, "target_return": 9},
-        {"role": "learner", "train_step": 1, "updates_per_s": 1, "policy_lag": None},
-        {"role": "learner", "train_step": 1, "updates_per_s": 1, "policy_lag": 1},
+        {"role": "eval_job", "target_return": 9},
+        {**learner, "policy_lag": None},
+        {**learner, "policy_lag": 1},
     ]
-    progress = Progress(metrics)
-    shapes = {shape(figures_line(RunState(0.0, progress, [], None)))}
-    for row in rows:
+    progress, shapes = Progress(tmp_path), set()
+    returns.parent.mkdir()
+    for number, figures in enumerate(rows):
         with metrics.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(json.dumps({**figures, "pid": number}) + "\n")
+        if figures["role"] == "eval_job":
+            returns_file.append(returns, row)
+        shapes.add(shape(figures_line(RunState(0.0, progress, of_roles(progress)))))
         progress.read()
-        shapes.add(shape(figures_line(RunState(0.0, progress, [], None))))
+        shapes.add(shape(figures_line(RunState(0.0, progress, of_roles(progress)))))
     return shapes
 
 
 def _said_by(node: ast.AST) -> ast.expr | None:
-    """What is shown by a call, or by the function that makes a line."""
+    """What is shown by a call, or is a line, or is made one by a function."""
     if isinstance(node, ast.Call):
         is_shown = ast.unparse(node.func).endswith(("say", "print_line"))
         return node.args[0] if is_shown else None
-    return node.value if isinstance(node, ast.Return) else None
+    return node.value if isinstance(node, (ast.Assign, ast.Return)) else None
 
 
 def said() -> list[str]:
     """Patterns of what the launcher says in one piece."""
     patterns = []
-    for module in ("screen", "supervisor"):
+    for module in ("command", "screen"):
         tree = ast.parse((ROOT / "launch" / f"{module}.py").read_text())
         for call in ast.walk(tree):
             text = _said_by(call)
@@ -82,7 +89,7 @@ def test_the_sample_in_the_readme_is_what_the_program_prints(tmp_path: Path) -> 
     [sample] = blocks(README.read_text(), "text")
     shapes, patterns = progress_shapes(tmp_path), said()
     lines = sample.splitlines()
-    times = [line for line in lines if re.match(r"\d\d:\d\d ", line)]
+    times = [line for line in lines if re.match(r"\d:\d\d:\d\d ", line)]
     assert len(times) > 2
     assert {shape(line) for line in times} <= shapes
     results = [line for line in lines if line.startswith("target reached, ")]

@@ -34,6 +34,7 @@ class Judged:
     agent: tf_agent.TFAgent
     train_step: tf.Variable
     root_dir: Path
+    reports: list[tuple[int, float]]
 
     @property
     def rows(self) -> list[Row]:
@@ -86,6 +87,7 @@ def make_judge(tmp_path: Path) -> MakeJudge:
             replay=Replay(samples_per_insert=None),
         )
         agent, train_step = experiment.make_agent(environment)
+        reports: list[tuple[int, float]] = []
         judge = Judge(
             experiment.environment,
             agent,
@@ -106,7 +108,12 @@ def make_judge(tmp_path: Path) -> MakeJudge:
             env_steps=lambda: 1000 * environment.begun,
             seed=np.random.SeedSequence(0),
             recorder=builder.recorder(experiment, np.random.SeedSequence(1)),
+            report=lambda **row: reports.append(
+                (row["train_step"], row["average_return"])
+            ),
         )
-        return Judged(judge, environment, experiment, agent, train_step, tmp_path)
+        return Judged(
+            judge, environment, experiment, agent, train_step, tmp_path, reports
+        )
 
     return make

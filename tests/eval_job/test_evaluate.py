@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
@@ -90,7 +89,7 @@ def test_weights_are_judged_when_a_multiple_is_passed(
 ) -> None:
     """Not in between; what was passed during an evaluation is left out."""
     published = iter([0, 50, 99, 100, 130, 250, 299])
-    seen, reports = [-1, 2], []  # Train step, and how often it was found pulled.
+    seen = [-1, 2]  # Train step, and how often it was found pulled.
 
     def is_running() -> bool:
         # Weights that are wanted have been judged when this is called once more.
@@ -102,12 +101,9 @@ def test_weights_are_judged_when_a_multiple_is_passed(
                 learner.publish(seen[0])
         return seen[0] != _NO_MORE
 
-    def report(**figures: Any) -> None:
-        reports.append((figures["train_step"], figures["average_return"]))
-
-    assert not evaluate.evaluate_run(judged.judge, puller, 100, is_running, report)
+    assert not evaluate.evaluate_run(judged.judge, puller, 100, is_running)
     assert [row.train_step for row in judged.rows] == [0, 100, 250]
-    assert reports == [(0, 1.0), (100, 2.0), (250, 3.0)]
+    assert judged.reports == [(0, 1.0), (100, 2.0), (250, 3.0)]
     assert weights_in(judged) == {250.0}
 
 
@@ -129,7 +125,7 @@ def test_a_learner_that_goes_back_is_judged_at_the_multiples_after(
             calls += current == -1
         return current != _NO_MORE
 
-    evaluate.evaluate_run(judged.judge, puller, 100, is_running, lambda **_: None)
+    evaluate.evaluate_run(judged.judge, puller, 100, is_running)
     assert [row.train_step for row in judged.rows] == [250, 120, 210]
 
 
@@ -143,9 +139,10 @@ def test_it_ends_when_the_target_is_reached(
         learner.publish(next(published))
         return True
 
-    assert evaluate.evaluate_run(judged.judge, puller, 1, is_running, lambda **_: None)
+    assert evaluate.evaluate_run(judged.judge, puller, 1, is_running)
     assert [row.average_return for row in judged.rows] == [1.0, 2.0, 3.0, 4.0, 5.0]
     steps = [row.train_step for row in judged.rows]
+    assert judged.reports == list(zip(steps, range(1, 6)))
     assert steps[:4] == sorted(set(steps))
     assert steps[4] == steps[3]
     assert weights_in(judged) == {float(steps[3])}
@@ -156,9 +153,7 @@ def test_nothing_is_judged_after_the_end(
 ) -> None:
     """The final weights are another function's."""
     learner.publish(0)
-    assert not evaluate.evaluate_run(
-        judged.judge, puller, 100, lambda: False, lambda **_: None
-    )
+    assert not evaluate.evaluate_run(judged.judge, puller, 100, lambda: False)
     assert judged.rows == []
 
 
@@ -167,9 +162,7 @@ def test_it_can_be_stopped_while_there_are_no_weights(
 ) -> None:
     """The learner may never have come up."""
     calls = itertools.chain([True, True], itertools.repeat(False))
-    assert not evaluate.evaluate_run(
-        judged.judge, puller, 100, lambda: next(calls), lambda **_: None
-    )
+    assert not evaluate.evaluate_run(judged.judge, puller, 100, lambda: next(calls))
     assert judged.rows == []
 
 
@@ -187,7 +180,6 @@ def test_a_long_wait_is_told(
         puller,
         100,
         lambda: caplog.text.count(told) < 2,
-        lambda **_: None,
     )
     assert caplog.text.count(told) == 2
 

@@ -21,14 +21,14 @@ from launch import view as view_lib
 from launch.progress import Progress
 from launch.state import Life, ProcessState, RunState
 
-progress = Progress(Path("metrics.jsonl"))
+progress = Progress(Path())
 states = [ProcessState("actor", n, f"actor-{n}", Life.RUNNING) for n in range(4)]
 
 def main():
     stop = process.StopSignal()
     view = view_lib.choose(False)
     def show(seconds):
-        view.show(RunState(seconds, progress, states, None))
+        view.show(RunState(seconds, progress, states))
     try:
 """
 
@@ -66,7 +66,7 @@ view.say("after")
     text = shown.text
     places = [
         text.index(said)
-        for said in ("before", "in between [bold]", "something is wrong", "00:02")
+        for said in ("before", "in between [bold]", "something is wrong", "0:00:02")
     ]
     assert places == sorted(places)
     assert last_picture(shown).count("actor-") == 4
@@ -100,7 +100,7 @@ show(2)
     shown.resize(30, 24)
     (folder / "narrow").touch()
     assert shown.wait(60) == 0
-    first = shown.written.split("starting: the processes")[1]
+    first = shown.written.split("starting:")[1]
     assert first.count("\x1b[1A") > first.count("\n")
 
 
@@ -155,11 +155,27 @@ def test_colours_can_be_declined(encoding: str, terminal: Open) -> None:
     assert "actor-3" in shown.text
 
 
+@pytest.mark.parametrize("kind", ["xterm-256color", "dumb"])
+def test_what_the_terminal_cannot_encode_ends_no_run(kind: str, terminal: Open) -> None:
+    """The last words of a process may be in any script."""
+    body = """
+from launch.failures import Failures
+from launch.worker import Failure
+show(1)
+words = "cart \u2192 pole"
+Failures(Path(), view.warn).note(Failure("actor-1", 1, 2.0, 1.0, Path("log"), words))
+show(2)
+"""
+    shown = run(terminal, body, PYTHONIOENCODING="ascii", TERM=kind)
+    assert shown.wait(60) == 0, shown.text
+    assert "\\u2192" in shown.text
+
+
 def test_a_dumb_terminal_gets_plain_lines(terminal: Open) -> None:
     """As a file does."""
     shown = run(terminal, "show(1)", TERM="dumb")
     assert shown.wait(60) == 0
-    assert shown.written == "00:01  starting\r\n"
+    assert shown.written == "0:00:01  starting\r\n"
 
 
 def test_without_a_terminal_the_view_is_plain_or_quiet() -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from launch.plain_view import PlainView, QuietView, figures_line
 from launch.progress import Progress
+from launch.state import Life, ProcessState
 from tests.launch.a_run import CHECKOUT
-from tests.launch.rows import LEARNER, SERVER, Metrics, evaluation, run_of
+from tests.launch.rows import EVAL_JOB, LEARNER, SERVER, Metrics, run_of
 
 
 @pytest.fixture
@@ -22,8 +23,8 @@ def metrics(tmp_path: Path) -> Metrics:
 
 def test_before_the_first_figures_it_is_starting(metrics: Metrics) -> None:
     """With the time since the start."""
-    state = run_of(Progress(metrics.path), seconds=61.9)
-    assert figures_line(state) == "01:01  starting"
+    state = run_of(Progress(metrics.folder), seconds=61.9)
+    assert figures_line(state) == "0:01:01  starting"
 
 
 @pytest.mark.parametrize(
@@ -38,14 +39,15 @@ def test_who_is_there_alone_has_not_started_a_run(
     row: dict[str, object], metrics: Metrics
 ) -> None:
     """The others still import."""
-    assert figures_line(run_of(metrics.progress(row), seconds=4)) == "00:04  starting"
+    assert figures_line(run_of(metrics.progress(row), seconds=4)) == "0:00:04  starting"
 
 
 def test_the_line_has_the_newest_figures_of_all_roles(metrics: Metrics) -> None:
     """As people read numbers."""
-    progress = metrics.progress(SERVER, LEARNER, evaluation(30.06, target_return=475.0))
+    metrics.judge(30.06)
+    progress = metrics.progress(SERVER, LEARNER, EVAL_JOB)
     assert figures_line(run_of(progress, seconds=3_725.2)) == (
-        "62:05  train step 6,789 (251/s)  env steps 12,345 (1,000/s)  "
+        "1:02:05  train step 6,789 (251/s)  env steps 12,345 (1,000/s)  "
         "replay 5,000/100,000  policy lag 31  return 30.1 (best 30.1, target 475)"
     )
 
@@ -53,28 +55,37 @@ def test_the_line_has_the_newest_figures_of_all_roles(metrics: Metrics) -> None:
 def test_what_is_not_known_yet_is_0_or_left_out(metrics: Metrics) -> None:
     """While the table fills, nobody trains."""
     line = figures_line(run_of(metrics.progress(SERVER), seconds=5))
-    assert "train step 0 (0/s)  env steps 12,345" in line
+    assert "train step 0  env steps 12,345" in line
     assert "policy lag -" in line
     assert "return" not in line
 
 
 def test_the_best_return_is_the_highest(metrics: Metrics) -> None:
     """Negative ones too."""
-    returns = (-500.0, -90.5, -200.0)
-    rows = [evaluation(average, train_step=n) for n, average in enumerate(returns)]
-    line = figures_line(run_of(metrics.progress(SERVER, *rows)))
+    metrics.judge(-500.0, -90.5, -200.0)
+    line = figures_line(run_of(metrics.progress(SERVER)))
     assert line.endswith("return -200.0 (best -90.5)")
 
 
-def test_troubles_are_lines_of_their_own(
+def test_a_trouble_is_told_once(
     metrics: Metrics, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Below the figures, each time."""
-    progress = metrics.progress({**SERVER, "stall": "no actor"}, LEARNER)
-    PlainView().show(run_of(progress))
-    shown, trouble = capsys.readouterr().out.splitlines()
-    assert shown.startswith("00:00  train step 6,789")
+    """When it begins, by a warning; not with the figures again and again."""
+    state = run_of(metrics.progress({**SERVER, "stall": "no actor"}, LEARNER))
+    view = PlainView()
+    for line in state.progress.take_news():
+        view.warn(line)
+    view.show(state)
+    trouble, shown = capsys.readouterr().out.splitlines()
     assert trouble == "waiting: no actor"
+    assert shown.startswith("0:00:00  train step 6,789")
+
+
+def test_a_rate_of_who_does_not_work_is_left_out(metrics: Metrics) -> None:
+    """It was that of a process which is gone."""
+    dead = ProcessState("learner", 0, "learner", Life.RESTARTING, restart_in_s=2.0)
+    line = figures_line(run_of(metrics.progress(SERVER, LEARNER), dead))
+    assert "train step 6,789  env steps" in line
 
 
 def test_no_figures_are_shown_after_the_end(

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from experiment import run_dir
 from launch.progress import Progress
-from tests.launch.rows import LEARNER, SERVER, Metrics, evaluation
+from tests.launch.rows import LEARNER, SERVER, Metrics
 
 
 @pytest.fixture
@@ -20,12 +21,13 @@ def metrics(tmp_path: Path) -> Metrics:
 
 def test_before_the_first_figures_nothing_is_known(metrics: Metrics) -> None:
     """The file need not be there, nor has the run ended."""
-    progress = Progress(metrics.path)
+    progress = Progress(metrics.folder)
     progress.read()
     assert progress.status is None
     assert progress.stall is None
     assert progress.troubles == progress.take_news() == []
     assert progress.returns == []
+    assert progress.random_return is None
     assert progress.figure("learner", "train_step") is None
     assert progress.growth_per_s("learner", "train_step") is None
 
@@ -56,7 +58,7 @@ def test_what_is_wrong_is_known_for_as_long_as_it_is(metrics: Metrics) -> None:
 
 def test_only_the_beginning_of_a_trouble_is_news(metrics: Metrics) -> None:
     """The seconds in its sentence grow, and many a look at the file finds no row."""
-    progress = Progress(metrics.path)
+    progress = Progress(metrics.folder)
     said = []
     for stall in (None, "for 10 s", "for 12 s", None, None, "for 10 s"):
         metrics.append({**SERVER, "stall": stall})
@@ -76,37 +78,48 @@ def test_news_wait_until_they_are_taken(metrics: Metrics) -> None:
     assert progress.take_news() == []
 
 
-def test_the_returns_of_the_eval_job_are_kept(metrics: Metrics) -> None:
-    """Each evaluation once, though its figures are sent again and again."""
-    progress = Progress(metrics.path)
-    for average, train_step in ((9.0, 0), (9.0, 0), (9.0, 500), (-7.5, 500)):
-        metrics.append(evaluation(average, train_step=train_step))
+def test_each_evaluation_is_known_as_soon_as_it_is_kept(metrics: Metrics) -> None:
+    """Quick ones, equal ones, those of before a resume: all that the file has."""
+    metrics.judge(-7.5, 9.0)
+    progress = Progress(metrics.folder)
+    found = []
+    for averages in ((), (9.0, 9.0), (), (30.0,)):
+        metrics.judge(*averages)
         progress.read()
-    metrics.append({"role": "eval_job", "task": 0, "target_return": 475.0})
+        found.append(len(progress.returns))
+    assert found == [2, 4, 4, 5]
+    assert progress.returns == [-7.5, 9.0, 9.0, 9.0, 30.0]
+
+
+def test_the_random_policy_is_known_once_it_was_judged(metrics: Metrics) -> None:
+    """It is no return of trained weights."""
+    progress = Progress(metrics.folder)
     progress.read()
-    assert progress.returns == [9.0, 9.0, -7.5]
+    assert progress.random_return is None
+    metrics.judge(21.5, name=run_dir.RANDOM_RETURNS)
+    progress.read()
+    assert progress.random_return == 21.5
+    assert progress.returns == []
 
 
-def test_returns_of_actors_are_not_those_of_the_greedy_policy(
-    metrics: Metrics,
+def test_a_file_that_has_not_grown_is_not_opened(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They explore."""
-    actor = {"role": "actor", "task": 0, "average_return": 500.0, "env_steps": 1}
-    progress = metrics.progress(evaluation(9.0), actor)
-    assert progress.returns == [9.0]
-    assert progress.figure("actor", "average_return") == 500.0
+    """It is asked for many times a second."""
+    metrics.judge(9.0)
+    progress = metrics.progress(SERVER)
+    monkeypatch.setattr(Path, "open", None)
+    progress.read()
 
 
 def test_each_row_is_read_once(metrics: Metrics) -> None:
     """What was read may be gone: the file is not read from its start again."""
-    progress = metrics.progress(evaluation(9.0), SERVER)
-    text = metrics.path.read_text()
-    metrics.path.write_text(text.replace("9.0", "8.0").replace("12345", "54321"))
+    progress = metrics.progress(SERVER)
+    metrics.path.write_text(metrics.path.read_text().replace("12345", "54321"))
     metrics.append(LEARNER)
     progress.read()
     assert progress.figure("reverb_server", "env_steps") == 12_345
     assert progress.figure("learner", "train_step") == 6_789
-    assert progress.returns == [9.0]
 
 
 def test_a_half_written_line_is_left_for_later(metrics: Metrics) -> None:
@@ -126,7 +139,7 @@ def test_a_half_written_line_is_left_for_later(metrics: Metrics) -> None:
 def test_what_the_file_holds_at_first_is_of_an_earlier_run(metrics: Metrics) -> None:
     """A resumed run has not ended because the one before it has."""
     metrics.append(SERVER, LEARNER, {"role": "run", "status": "max_train_steps"})
-    progress = Progress(metrics.path)
+    progress = Progress(metrics.folder)
     progress.read()
     assert progress.status is None
     assert progress.figure("learner", "train_step") is None
@@ -169,7 +182,7 @@ def test_the_growth_of_counts_is_that_of_the_newest_life(
     metrics: Metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A learner that was started again goes back, which is no negative rate."""
-    progress = Progress(metrics.path)
+    progress = Progress(metrics.folder)
     looks = [(0.0, 1, 100), (2.0, 1, 300), (4.0, 2, 50), (6.0, 2, 90)]
     rates = []
     for now, pid, train_step in looks:
@@ -177,7 +190,14 @@ def test_the_growth_of_counts_is_that_of_the_newest_life(
         metrics.append({**LEARNER, "pid": pid, "train_step": train_step})
         progress.read()
         rates.append(progress.growth_per_s("learner", "train_step"))
-    assert rates == [0.0, 100.0, 0.0, 20.0]
+    assert rates == [None, 100.0, None, 20.0]
+
+
+def test_rows_that_are_read_late_make_no_rate(metrics: Metrics) -> None:
+    """Two at once, after a moment in which the launcher could not read."""
+    rows = ({**LEARNER, "pid": 1, "waited_s": waited} for waited in (1.0, 3.0))
+    progress = metrics.progress(*rows)
+    assert progress.growth_per_s("learner", "waited_s") is None
 
 
 def test_a_row_without_figures_hides_none(metrics: Metrics) -> None:

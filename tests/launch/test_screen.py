@@ -48,6 +48,12 @@ def test_the_start_says_what_is_started_and_where(
     assert "results in runs/one." in line
 
 
+def test_one_process_is_greeted_before_it_has_a_port(tmp_path: Path) -> None:
+    """It says what it is, rather than how many actors it has."""
+    line = screen.greeting(options(tmp_path, num_actors=1, in_process=True))
+    assert line.startswith("dqn_cartpole.gin: all roles in one process; results in ")
+
+
 def test_a_folder_far_away_is_named_in_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +98,7 @@ def test_the_end_names_only_what_is_there(
     (root_dir / "videos").mkdir(parents=True)
     (root_dir / "logs").mkdir()
     (root_dir / "videos" / "trained.mp4").touch()
+    (root_dir / "report.html").touch()  # Of before a resume: it is made anew.
     monkeypatch.chdir(tmp_path)
     _, see, curves = told(root_dir, Outcome("max_train_steps", 0), capsys)
     assert see == "see runs/one: result.json, videos/trained.mp4, logs"

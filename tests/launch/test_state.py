@@ -73,7 +73,7 @@ def test_one_that_waits_most_of_the_time_is_waiting(
     waited_s: float, life: Life, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of its last 10 seconds."""
-    progress = Progress(metrics.path)
+    progress = Progress(metrics.folder)
     for now, waited in ((0.0, 0.0), (10.0, waited_s)):
         monkeypatch.setattr(time, "monotonic", lambda now=now: now)
         metrics.append(actor(env_steps=5, waited_s=waited))
@@ -133,25 +133,16 @@ def test_what_roles_of_one_process_take_is_shown_once(metrics: Metrics) -> None:
     assert [each.life for each in found] == [*[Life.RUNNING] * 3, Life.STARTING]
 
 
-def test_the_random_policy_is_known_once_it_was_judged(tmp_path: Path) -> None:
-    """From its file."""
-    progress = Metrics(tmp_path).progress(SERVER)
-    assert run_state(tmp_path, progress, []).random_return is None
-    (tmp_path / "eval").mkdir()
-    (tmp_path / "eval" / "random_policy.csv").write_text(
-        "train_step,env_steps,wall_time_s,average_return,std_return,min_return,"
-        "max_return,episodes\n0,0,1.0,21.5,3.0,9.0,40.0,10\n"
-    )
-    state = run_state(tmp_path, progress, [])
-    assert state.random_return == 21.5
-    assert state.seconds > 0
+def test_the_seconds_are_those_of_the_command(metrics: Metrics) -> None:
+    """This one has run for a moment."""
+    assert run_state(metrics.progress(SERVER), []).seconds > 0
 
 
 def test_the_time_left_follows_from_the_last_seconds(
     metrics: Metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not known before there are some, nor asked for after the end."""
-    progress = Progress(metrics.path)
+    progress = Progress(metrics.folder)
     left = []
     for now, train_step in ((0.0, 0), (5.0, 1_000)):
         monkeypatch.setattr(time, "monotonic", lambda now=now: now)
@@ -169,7 +160,7 @@ def test_the_time_left_follows_from_the_last_seconds(
     [
         ([], "starting"),
         ([SERVER], "collecting: the learner still starts"),
-        ([SERVER, LEARNER], "training: nobody waits"),
+        ([SERVER, LEARNER], "training: who waits for whom is not known yet"),
         ([{**SERVER, "stall": "no actor"}, LEARNER], "waiting: no actor"),
         ([SERVER, {"role": "run", "status": "target_reached"}], "ended (target reach"),
     ],
@@ -179,6 +170,67 @@ def test_the_headline_says_what_the_run_does(
 ) -> None:
     """From its start to its end."""
     assert run_of(metrics.progress(*rows)).headline.startswith(said)
+
+
+def needed(role: str, life: Life, **figures: Any) -> state_lib.ProcessState:
+    """A process that the run cannot go on without."""
+    return state_lib.ProcessState(role, 0, role, life, **figures)
+
+
+@pytest.mark.parametrize(
+    ("lives", "said"),
+    [
+        ({"learner": Life.FAILED}, "learner has failed, its log says why"),
+        (
+            {"learner": Life.RESTARTING},
+            "learner has died, and is started again in 4 s",
+        ),
+        ({"learner": Life.STARTING}, "learner has been started again, and loads"),
+        ({"eval_job": Life.SILENT}, "eval_job has not been heard of for 14 s"),
+        (
+            {"reverb_server": Life.STARTING, "learner": Life.SILENT},
+            "reverb_server has been started again, and loads",
+        ),
+        (
+            {"learner": Life.SILENT, "eval_job": Life.RESTARTING},
+            "eval_job has died, and is started again in 4 s",
+        ),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else "-".join(value),
+)
+def test_who_is_missing_comes_before_who_waits(
+    lives: dict[str, Life], said: str, metrics: Metrics
+) -> None:
+    """The server first, since all others are heard of through it."""
+    progress = metrics.progress({**SERVER, "stall": "no learner"}, LEARNER)
+    usual: dict[str, Any] = {"restart_in_s": 4.0, "restarts": 1, "silent_s": 14.0}
+    processes = [
+        needed(role, lives.get(role, Life.RUNNING), **usual)
+        for role in ("reverb_server", "learner", "eval_job")
+    ]
+    state = run_of(progress, *processes, *actors([Life.RUNNING] * 2, waited=0.0))
+    assert state.headline == said
+
+
+def test_an_actor_is_not_missed(metrics: Metrics) -> None:
+    """The run goes on with the others; nor is it told that all start for once."""
+    progress = metrics.progress(SERVER, LEARNER)
+    processes = [
+        needed("learner", Life.RUNNING, waited=0.0),
+        needed("eval_job", Life.STARTING),
+        *actors([Life.RUNNING], waited=0.0),
+        *actors([Life.FAILED]),
+    ]
+    state = run_of(progress, *processes)
+    assert state.headline == "training: nobody waits for anybody"
+
+
+def test_no_time_is_left_of_a_learner_that_is_gone(metrics: Metrics) -> None:
+    """Nor is it as fast as it was."""
+    progress = metrics.progress(SERVER, {**LEARNER, "max_train_steps": 9_000})
+    state = run_of(progress, needed("learner", Life.RESTARTING, restart_in_s=1.0))
+    assert state.per_s("learner") is None
+    assert state.seconds_left is None
 
 
 def test_in_the_end_all_have_ended(metrics: Metrics) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
 from collections.abc import Iterator
@@ -128,6 +129,23 @@ def test_figures_are_sent_again_and_again(run: RunServer, join: Join) -> None:
         assert (row["role"], row["task"], row["pid"]) == ("actor", 3, os.getpid())
         assert row["episodes"] == 1
         assert 10 < row["memory_mb"] < 100_000
+
+
+def test_figures_are_counted_when_they_are_sent(run: RunServer, join: Join) -> None:
+    """So those of who is blocked are no older than others."""
+    joined = join()
+    counted = itertools.count()
+    joined.report(episodes=1, env_steps=-1)
+    joined.report_from(lambda: {"env_steps": next(counted)})
+    found: list[dict[str, Any]] = []
+
+    def reported() -> bool:
+        found.extend(row for row in rows(run) if row.get("env_steps", -1) >= 0)
+        return len(found) >= 3
+
+    wait_until(reported)
+    assert [row["env_steps"] for row in found[:3]] == [0, 1, 2]
+    assert found[0]["episodes"] == 1
 
 
 def test_who_leaves_sends_the_last_figures(

@@ -212,6 +212,20 @@ def test_little_is_on_its_way_while_the_limiter_blocks(
 
 
 @pytest.mark.usefixtures("quick_looks")
+def test_a_wait_counts_while_it_goes_on(serve: Serve, cartpole: Built) -> None:
+    """Whoever looks sees a writer that is blocked, and not only one that was."""
+    blocked = Blocked(serve, layout_of(cartpole, per_item=1), max_size=1)
+    before, waited_s = time.monotonic(), blocked.writer.waited_s
+    wait_until(lambda: blocked.writer.waited_s > waited_s + 0.1)
+    assert blocked.writer.waited_s - waited_s <= time.monotonic() - before
+    blocked.stop = True
+    blocked.thread.join(timeout=10)
+    all_of_it = blocked.writer.waited_s
+    assert all_of_it > waited_s + 0.1
+    assert blocked.writer.waited_s == all_of_it
+
+
+@pytest.mark.usefixtures("quick_looks")
 def test_a_blocked_writer_stops_with_the_run(serve: Serve, cartpole: Built) -> None:
     """Though the limiter goes on blocking."""
     blocked = Blocked(serve, layout_of(cartpole, per_item=1), max_size=1)

@@ -98,15 +98,14 @@ def test_the_end_of_the_run_is_known(tmp_path: Path) -> None:
     assert metrics.read(tmp_path / "metrics.jsonl").ended == row
 
 
-def test_a_wait_is_counted_where_it_was_waited(tmp_path: Path) -> None:
-    """It is told of when it is over: of 10 s, 2 are since the last row."""
-    waited = [0, 0, 0, 0, 0, 0, 10, 10]
+def test_a_wait_is_a_share_of_the_time_since_the_row_before(tmp_path: Path) -> None:
+    waited = [0, 0.5, 2.5, 4.5, 6.5, 8.5, 10, 10]
     rows = [a_folder.row("actor", 2 * n, waited_s=w) for n, w in enumerate(waited)]
     a_folder.write_metrics(tmp_path, rows)
     [actor] = metrics.read(tmp_path / "metrics.jsonl").lives
     times, shares = actor.shares_waited()
     assert (times - a_folder.STARTED_AT).tolist() == [2, 4, 6, 8, 10, 12, 14]
-    assert shares.tolist() == [0, 1, 1, 1, 1, 1, 0]
+    assert shares.tolist() == [0.25, 1, 1, 1, 1, 0.75, 0]
     assert metrics.share_waited([actor]) == pytest.approx(10 / 14)
 
 
