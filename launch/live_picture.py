@@ -12,6 +12,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from launch.duration import duration
 from launch.sparkline import sparkline
 from launch.state import Life, ProcessState, RunState
 from reverb_server import figures
@@ -76,14 +77,7 @@ def _lines(console: Console, parts: Iterable[RenderableType]) -> list[list[Segme
 
 def _headline(state: RunState) -> Text:
     style = "bold dark_orange3" if state.progress.stall else "bold"
-    return Text.assemble(f"{clock(state.seconds)}  ", (state.headline, style))
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds, with hours if there are any."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
+    return Text.assemble(f"{duration(state.seconds)}  ", (state.headline, style))
 
 
 def _bars(console: Console, state: RunState) -> Table:
@@ -135,7 +129,7 @@ def _train_step(state: RunState, width: int) -> _Cells:
     if state.seconds_left is not None:
         has_target = progress.figure(figures.EVAL_JOB, "target_return") is not None
         parts.append(
-            f"{'at most ' if has_target else ''}{clock(state.seconds_left)} left"
+            f"{'at most ' if has_target else ''}{duration(state.seconds_left)} left"
         )
     return _bar(done, last, width), ", ".join(parts)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+from launch.duration import duration
 from launch.progress import Progress
 from launch.state import RunState
 from reverb_server import figures
@@ -54,8 +55,7 @@ class PlainView(QuietView):
 def figures_line(state: RunState) -> str:
     """The newest figures in one line."""
     progress = state.progress
-    minutes, rest = divmod(int(state.seconds), 60)
-    parts = [f"{minutes:02d}:{rest:02d}"]
+    parts = [duration(state.seconds)]
     train_step = progress.figure(figures.LEARNER, "train_step")
     if train_step is None and not _server(progress, "env_steps"):
         return f"{parts[0]}  starting"

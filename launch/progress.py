@@ -172,8 +172,7 @@ def _troubles(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """What a process could not do, or who waits for whom: by kind, in a line."""
     if not row:
         return
-    is_actor = row["role"] == figures.ACTOR
-    name = f"{row['role']}-{row.get('task', 0)}" if is_actor else row["role"]
+    name = figures.process_name(row["role"], row.get("task", 0))
     if row.get("problem"):
         yield "problem", f"problem: {name}: {row['problem']}"
     if row.get("environment_stalled_s"):

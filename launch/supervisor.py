@@ -23,6 +23,7 @@ from launch.result import Outcome
 from launch.state import RunState, of_worker, run_state
 from launch.view import View
 from launch.worker import Worker
+from reverb_server import figures
 
 _POLL_S = 0.1
 
@@ -57,7 +58,7 @@ def describe(options: Options, port: int) -> list[Role]:
         Role("eval_job", "eval_job", [address]),
         *(
             Role(
-                f"actor-{task}",
+                figures.process_name(figures.ACTOR, task),
                 "actor",
                 [address, f"--task={task}"],
                 task=task,

@@ -19,6 +19,12 @@ SERVER, ACTOR, LEARNER, EVAL_JOB, RUN = (
 )
 PROCESSES = (SERVER, ACTOR, LEARNER, EVAL_JOB)
 
+
+def process_name(role: str, task: int) -> str:
+    """What a process is called: its folder of curves, its log, in sentences."""
+    return f"{role}-{task}" if role == ACTOR else role
+
+
 # The server's figures over which TensorBoard draws all others, and its groups of these.
 AXES = {
     "train_step": "Metrics_vs_TrainSteps",

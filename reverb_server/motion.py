@@ -10,6 +10,8 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from reverb_server import figures
+
 # Seconds over which a rate is taken, and after which what has not changed stands still.
 STILL_S = 10.0
 
@@ -78,8 +80,7 @@ class Peer:
     @property
     def log(self) -> str:
         """Where its log is, if the launcher started it."""
-        number = f"-{self.row['task']}" if self.row["role"] == "actor" else ""
-        return f"logs/{self.row['role']}{number}.log"
+        return f"logs/{figures.process_name(self.row['role'], self.row['task'])}.log"
 
     @property
     def is_silent(self) -> bool:

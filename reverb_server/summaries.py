@@ -62,8 +62,8 @@ class Summaries:
             if row["role"] == figures.SERVER:
                 self._steps = {name: row[name] for name in figures.AXES}
         for row in rows:
-            name = _process_name(row)
-            if name and self._is_due(name):
+            name = figures.process_name(row["role"], row.get("task", 0))
+            if _has_curves(row) and self._is_due(name):
                 self._append(name, self._events(row))
 
     def _is_due(self, name: str) -> bool:
@@ -104,8 +104,8 @@ class Summaries:
             logging.error("a point of the curves of %s is lost: %s", name, error)  # noqa: TRY400
 
 
-def _process_name(row: dict[str, Any]) -> str | None:
-    """The folder for the curves of a row; None if it gets none."""
+def _has_curves(row: dict[str, Any]) -> bool:
+    """Whether what sent a row has a folder of its own."""
     if row["role"] == figures.ACTOR:
-        return f"actor-{row['task']}" if row["task"] in range(MAX_ACTORS) else None
-    return row["role"] if row["role"] in figures.PROCESSES else None
+        return row["task"] in range(MAX_ACTORS)
+    return row["role"] in figures.PROCESSES

@@ -50,8 +50,7 @@ class Life:
     @property
     def name(self) -> str:
         """As the launcher names it."""
-        is_actor = self.role == figures.ACTOR
-        return f"{self.role}-{self.task}" if is_actor else self.role
+        return figures.process_name(self.role, self.task)
 
     @property
     def times(self) -> np.ndarray:

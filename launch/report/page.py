@@ -13,6 +13,7 @@ import markupsafe
 from plotly import graph_objects, offline
 
 from experiment import run_dir
+from launch.duration import duration
 from launch.report import compare, events, returns_chart, run_files, time_chart, words
 from launch.report.events import END, FAULT, NOTICE, RESUME
 from launch.report.run_files import Run
@@ -116,7 +117,7 @@ def _rendered(
         figures=markupsafe.Markup(data),
         figure_names=list(figures),
         axes=returns_chart.AXES,
-        clock=words.clock,
+        duration=duration,
         plural=words.plural,
         **values,
     )

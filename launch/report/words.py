@@ -9,6 +9,7 @@ import time
 import numpy as np
 
 from experiment import machine
+from launch.duration import duration
 from launch.report import metrics as metrics_lib
 from launch.report.metrics import Life
 from launch.report.run_files import Run
@@ -16,8 +17,6 @@ from reverb_server import figures
 
 # Who waits for less than this share of its time is busy.
 _BUSY = 0.1
-
-_SECONDS_OF_DAY = 86_400
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,13 +42,6 @@ class Process:
     waited_percent: float | None
 
 
-def clock(seconds: float) -> str:
-    """A length of time, as on the axes."""
-    days, rest = divmod(int(seconds), _SECONDS_OF_DAY)
-    text = f"{rest // 3600}:{rest // 60 % 60:02d}:{rest % 60:02d}"
-    return f"{days} d {text}" if days else text
-
-
 def date(unix: float) -> str:
     """A moment, where the report is made."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(unix))
@@ -71,7 +63,7 @@ def tiles(run: Run) -> list[tuple[str, str, str]]:
         ("best return", f"{max(returns):.1f}" if returns else "none yet", ""),
         ("train steps", f"{run.train_step:,}", ""),
         ("env steps", f"{run.env_steps:,}", ""),
-        ("wall time", clock(run.wall_time_s), ""),
+        ("wall time", duration(run.wall_time_s), ""),
     ]
     if run.baseline:
         average = f"{run.baseline.average_return:.1f}"

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from rich.segment import Segment
 
-from launch.live_picture import clock, picture
+from launch.live_picture import picture
 from launch.progress import Progress
 from launch.state import Life, ProcessState, RunState
 from tests.launch.rows import LEARNER, SERVER, Metrics, actors, evaluation, run_of
@@ -68,7 +68,7 @@ def test_all_that_one_wants_to_know_is_there(metrics: Metrics) -> None:
     """How far, how good, how full, how fast, and who does what."""
     states = [*OTHERS, *actors([Life.RUNNING] * 2, per_s=650.4, waited=0.07)]
     lines = drawn(run_of(training(metrics), *states, seconds=42, random_return=20.0))
-    assert lines[0] == "00:42  training: nobody waits for anybody"
+    assert lines[0] == "0:00:42  training: nobody waits for anybody"
     assert row(lines, "train step").endswith("6,789 of 30,000, 251/s")
     assert row(lines, "return").endswith("106.4 of 475, best 142.0, random 20.0")
     assert "▁█▆" in row(lines, "last returns")
@@ -93,7 +93,7 @@ def test_before_the_first_figures_the_processes_are_shown(metrics: Metrics) -> N
     """And no empty rows."""
     states = actors([Life.STARTING] * 2)
     lines = drawn(run_of(Progress(metrics.path), *states, seconds=3))
-    assert lines[0].startswith("00:03  starting")
+    assert lines[0].startswith("0:00:03  starting")
     assert row(lines, "actor-0").split() == ["actor-0", "starting", "0"]
     assert not [line for line in lines if line.startswith(("return", "replay"))]
 
@@ -186,11 +186,3 @@ def test_a_terminal_that_knows_ascii_only_gets_it(metrics: Metrics) -> None:
     """Bars and curve too."""
     state = run_of(training(metrics), *OTHERS, random_return=20.0)
     assert "\n".join(drawn(state, console(encoding="ascii"))).isascii()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"), [(0, "00:00"), (61.9, "01:01"), (3_725, "1:02:05")]
-)
-def test_a_time_is_shown_as_on_a_clock(seconds: float, shown: str) -> None:
-    """Hours only if there are any."""
-    assert clock(seconds) == shown

@@ -66,7 +66,7 @@ view.say("after")
     text = shown.text
     places = [
         text.index(said)
-        for said in ("before", "in between [bold]", "something is wrong", "00:02")
+        for said in ("before", "in between [bold]", "something is wrong", "0:00:02")
     ]
     assert places == sorted(places)
     assert last_picture(shown).count("actor-") == 4
@@ -159,7 +159,7 @@ def test_a_dumb_terminal_gets_plain_lines(terminal: Open) -> None:
     """As a file does."""
     shown = run(terminal, "show(1)", TERM="dumb")
     assert shown.wait(60) == 0
-    assert shown.written == "00:01  starting\r\n"
+    assert shown.written == "0:00:01  starting\r\n"
 
 
 def test_without_a_terminal_the_view_is_plain_or_quiet() -> None:

@@ -23,7 +23,7 @@ def metrics(tmp_path: Path) -> Metrics:
 def test_before_the_first_figures_it_is_starting(metrics: Metrics) -> None:
     """With the time since the start."""
     state = run_of(Progress(metrics.path), seconds=61.9)
-    assert figures_line(state) == "01:01  starting"
+    assert figures_line(state) == "0:01:01  starting"
 
 
 @pytest.mark.parametrize(
@@ -38,14 +38,14 @@ def test_who_is_there_alone_has_not_started_a_run(
     row: dict[str, object], metrics: Metrics
 ) -> None:
     """The others still import."""
-    assert figures_line(run_of(metrics.progress(row), seconds=4)) == "00:04  starting"
+    assert figures_line(run_of(metrics.progress(row), seconds=4)) == "0:00:04  starting"
 
 
 def test_the_line_has_the_newest_figures_of_all_roles(metrics: Metrics) -> None:
     """As people read numbers."""
     progress = metrics.progress(SERVER, LEARNER, evaluation(30.06, target_return=475.0))
     assert figures_line(run_of(progress, seconds=3_725.2)) == (
-        "62:05  train step 6,789 (251/s)  env steps 12,345 (1,000/s)  "
+        "1:02:05  train step 6,789 (251/s)  env steps 12,345 (1,000/s)  "
         "replay 5,000/100,000  policy lag 31  return 30.1 (best 30.1, target 475)"
     )
 
@@ -73,7 +73,7 @@ def test_troubles_are_lines_of_their_own(
     progress = metrics.progress({**SERVER, "stall": "no actor"}, LEARNER)
     PlainView().show(run_of(progress))
     shown, trouble = capsys.readouterr().out.splitlines()
-    assert shown.startswith("00:00  train step 6,789")
+    assert shown.startswith("0:00:00  train step 6,789")
     assert trouble == "waiting: no actor"
 
 

@@ -109,14 +109,6 @@ def test_the_outcome_is_told_as_far_as_it_is_known(tmp_path: Path) -> None:
     assert not {"random policy", "to the target"} & told.keys()
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0:00:00"), (3_725.9, "1:02:05"), (90_061, "1 d 1:01:01")],
-)
-def test_times_are_read_as_on_a_clock(seconds: float, text: str) -> None:
-    assert words.clock(seconds) == text
-
-
 def test_counts_have_their_nouns() -> None:
     assert words.plural(1, "process") == "1 process"
     assert words.plural(2, "process") == "2 processes"
