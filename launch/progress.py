@@ -6,11 +6,10 @@ import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from reverb_server import figures
+from reverb_server import figures, troubles
 from reverb_server.motion import Growth
 
 # Counts whose growth is watched.
@@ -68,10 +67,10 @@ class Progress:
         if pid not in heard.at:
             heard.growth.clear()
         heard.at[pid] = now
-        known = {kind for kind, _ in _troubles(heard.row)}
+        before = heard.row
         # A row about a snapshot has no figures.
-        heard.row = {**heard.row, **row}
-        self._news += [text for kind, text in _troubles(heard.row) if kind not in known]
+        heard.row = {**before, **row}
+        self._news += troubles.begun(before, heard.row)
         if _is_at_work(row):
             heard.worked.add(pid)
         for name in _GROWING:
@@ -101,7 +100,7 @@ class Progress:
         return [
             text
             for _, heard in sorted(self._heard.items(), key=lambda item: item[0])
-            for _, text in _troubles(heard.row)
+            for _, text in troubles.of(heard.row)
         ]
 
     def heard_at(self, role: str, task: int, pid: int | None = None) -> float | None:
@@ -166,23 +165,6 @@ class Progress:
         """Who waits for whom, as the server explains it; None if the run moves."""
         value = self.figure(figures.SERVER, "stall")
         return None if value is None else str(value)
-
-
-def _troubles(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """What a process could not do, or who waits for whom: by kind, in a line."""
-    if not row:
-        return
-    name = figures.process_name(row["role"], row.get("task", 0))
-    if row.get("problem"):
-        yield "problem", f"problem: {name}: {row['problem']}"
-    if row.get("environment_stalled_s"):
-        yield (
-            "environment",
-            f"problem: {name}: an environment has not come back for "
-            f"{row['environment_stalled_s']} s, see its log",
-        )
-    if row.get("stall"):
-        yield "stall", f"waiting: {row['stall']}"
 
 
 # The figure of each role that it has once it is at work.

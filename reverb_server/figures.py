@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import math
+import sys
 from typing import Any
 
 SERVER, ACTOR, LEARNER, EVAL_JOB, RUN = (
@@ -63,8 +63,10 @@ class Figure:
 
 _TRANSITIONS = "transitions"
 
+TIME = Figure("time", (*PROCESSES, RUN), Kind.TIME, "s", "When the row was made.")
+
 FIGURES = (
-    Figure("time", (*PROCESSES, RUN), Kind.TIME, "s", "When the row was made."),
+    TIME,
     Figure("role", (*PROCESSES, RUN), Kind.TEXT, "", "Whose row it is."),
     Figure("task", PROCESSES, Kind.TEXT, "", "Number of the process in its role."),
     Figure("host", PROCESSES, Kind.TEXT, "", "Name of the machine it runs on."),
@@ -210,7 +212,8 @@ FIGURES = (
         (LEARNER,),
         Kind.VALUE,
         "gradient steps",
-        "Mean age of the policies that chose the actions trained on.",
+        "Mean age of the policies that chose the actions trained on since the row "
+        "before.",
     ),
     Figure(
         "policy_lag_median",
@@ -277,5 +280,5 @@ def numbers(role: str) -> list[Figure]:
 def number(row: dict[str, Any], figure: Figure) -> float | None:
     """A row's value of a figure; None if it has none, or none that is finite."""
     value = row.get(figure.name)
-    is_number = isinstance(value, (int, float)) and math.isfinite(value)
+    is_number = isinstance(value, (int, float)) and abs(value) <= sys.float_info.max
     return value if is_number else None

@@ -206,7 +206,7 @@ def _lag(run: Run) -> Panel:
     named = (
         ("policy_lag_p95", "95 % have less", look.AMBER),
         ("policy_lag_median", "half have less", look.ORANGE),
-        ("policy_lag", "mean so far", look.GREY),
+        ("policy_lag", "mean since the row before", look.GREY),
     )
     lines = [
         line
