@@ -32,7 +32,7 @@ _MEANINGS = {
     FAULT.name: "a process ended that should not have",
     NOTICE.name: "something stood still, or could not be stored",
     RESUME.name: "the run was resumed",
-    END.name: "it ended: last evaluation, checkpoint and videos follow",
+    END.name: "the run ended: last evaluation, checkpoint and videos follow",
 }
 
 
