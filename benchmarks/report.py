@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import importlib.metadata
 import json
 import os
-import platform
-import re
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,12 +13,9 @@ from typing import Any
 from absl import flags
 from tabulate import tabulate
 
-_CHECKOUT = Path(__file__).resolve().parents[1]
-_RESULTS = Path("benchmarks", "results")
-_PACKAGES = ("tensorflow", "tf-agents", "dm-reverb", "gym")
+from experiment import machine
 
-# Seconds that git may take to name the commit.
-_GIT_TIMEOUT_S = 10
+_RESULTS = Path("benchmarks", "results")
 
 
 def define_json(name: str) -> flags.FlagHolder[str | None]:
@@ -33,19 +26,9 @@ def define_json(name: str) -> flags.FlagHolder[str | None]:
 
 
 def describe_machine() -> dict[str, Any]:
-    """Where and with what is measured, and how busy the machine is right now.
-
-    `commit` ends with "-dirty" if tracked files differ from it; None: there is no git.
-    """
-    cpu = re.findall(r"model name\s*:(.*)", Path("/proc/cpuinfo").read_text())
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    """Where and with what is measured, and how busy the machine is right now."""
     return {
-        "cpu": cpu[0].strip() if cpu else platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_gib": round(memory / 2**30, 1),
-        "python": platform.python_version(),
-        **{name: _version(name) for name in _PACKAGES},
-        "commit": _commit(),
+        **machine.describe(),
         "load_average": [round(load, 2) for load in os.getloadavg()],
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
     }
@@ -71,8 +54,8 @@ class Report:
 
     def show(self, rows: Sequence[Mapping[str, Any]] | None = None) -> None:
         """Prints the machine and the rows, or others that are meant for the reader."""
-        machine = ", ".join(f"{key} {value}" for key, value in self.machine.items())
-        print(f"\n{self.name}: {machine}\n")
+        described = ", ".join(f"{key} {each}" for key, each in self.machine.items())
+        print(f"\n{self.name}: {described}\n")
         print(table(self.rows if rows is None else rows), flush=True)
 
     def write(self, path: str | Path | None = None) -> Path:
@@ -107,24 +90,3 @@ def _cell(value: Any) -> str:
         digits = 2 if size < 10 else 1 if size < 100 else 0  # noqa: PLR2004
         return f"{value:,.{digits}f}"
     return "-" if value is None else f"{value:,}" if type(value) is int else str(value)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _commit() -> str | None:
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    try:
-        return subprocess.check_output(
-            command,
-            cwd=_CHECKOUT,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            timeout=_GIT_TIMEOUT_S,
-        ).strip()
-    except (OSError, subprocess.SubprocessError):
-        return None

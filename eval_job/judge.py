@@ -105,8 +105,12 @@ class Judge:
             return
         path = self._root_dir / run_dir.VIDEOS_DIR / f"train_step_{train_step}.mp4"
         weights = [each.numpy() for each in self._agent.policy.variables()]
+
+        def show() -> None:
+            self._log.add_video(path, train_step)
+
         # If the one before is not done, a later evaluation gets its turn.
-        if self._recorder.start(path, weights, lambda: self._log.add_video(path)):
+        if self._recorder.start(path, weights, show):
             self._videos_passed = train_step // interval
 
     def reaches_target(self, row: Row) -> bool:

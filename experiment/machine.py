@@ -1,116 +1,75 @@
-"""The machine of a run: what it is, what is installed, what memory it has left."""
+"""What a run was made on: machine, Python, packages, the code's commit.
+
+By the standard library alone: the doctor asks before anything is known to be installed.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import os
 import platform
 import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-import psutil
+from experiment import requirements
 
 PACKAGES = ("tensorflow", "tf-agents", "dm-reverb", "gym", "envpool", "numpy")
+
+# What tells one code from another, of all that is described.
+VERSIONS = ("antiphon", "commit", "python", *PACKAGES)
+
+_CHECKOUT = Path(__file__).resolve().parents[1]
 
 _GIT_TIMEOUT_S = 5
 
 
-class _GroupFiles(NamedTuple):
-    """Files of a control group about memory, in bytes.
-
-    Attributes:
-      limit: What its processes may use.
-      usage: What they do use.
-      cache: Which line of `memory.stat` tells what of that the kernel gives back.
-    """
-
-    limit: str
-    usage: str
-    cache: str
-
-
-# The control groups of this process, and where their files are: by the name of their
-# controller, which those of version 2 have not.
-_OWN_GROUPS = Path("/proc/self/cgroup")
-_GROUPS = Path("/sys/fs/cgroup")
-_GROUP_FILES = {
-    "": _GroupFiles("memory.max", "memory.current", "inactive_file"),
-    "memory": _GroupFiles(
-        "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
-    ),
-}
-
-
 def describe() -> dict[str, str]:
-    """Of this machine, for people; packages that are not installed are left out."""
+    """Of this machine, for people; what is not known or not installed is left out."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     described = {
-        "antiphon": _commit(),
+        "antiphon": requirements.version("antiphon"),
+        "commit": _commit(),
         "host": socket.gethostname(),
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": str(len(os.sched_getaffinity(0))),
-        "memory": f"{psutil.virtual_memory().total / 2**30:.1f} GiB",
+        "memory": f"{memory / 2**30:.1f} GiB",
         "python": platform.python_version(),
+        **{name: requirements.version(name) for name in PACKAGES},
     }
-    for name in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            described[name] = importlib.metadata.version(name)
-    return described
+    return {name: value for name, value in described.items() if value}
 
 
-def available_bytes() -> int:
-    """Memory that new processes can have here, in a container or a job too."""
-    return min([psutil.virtual_memory().available, *_left_by_groups()])
+def processor() -> str:
+    """Its model's name, as Linux has it."""
+    return cpuinfo("model name") or platform.machine()
 
 
-def _left_by_groups() -> Iterator[int]:
-    """What the limits of the control groups leave that this process is in."""
-    with contextlib.suppress(OSError):  # A kernel without control groups.
-        for line in _OWN_GROUPS.read_text().splitlines():
-            _, controller, path = line.split(":", 2)
-            if controller in _GROUP_FILES:
-                # In a container, the outermost may be all that is to be seen.
-                group = Path(path.lstrip("/"))
-                for each in (group, *group.parents):
-                    folder = _GROUPS / controller / each
-                    yield from _left_by(folder, _GROUP_FILES[controller])
-
-
-def _left_by(folder: Path, files: _GroupFiles) -> Iterator[int]:
-    """What the limit of one control group leaves, if it has one."""
-    with contextlib.suppress(OSError, ValueError):  # It is "max" without a limit.
-        limit = int((folder / files.limit).read_text())
-        usage = int((folder / files.usage).read_text())
-        lines = (folder / "memory.stat").read_text().splitlines()
-        cache = dict(line.split() for line in lines)[files.cache]
-        yield limit - (usage - int(cache))
+def cpuinfo(key: str) -> str:
+    """A line of the first processor in the kernel's list; empty if there is none."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == key:
+                return value.strip()
+    return ""
 
 
 def _commit() -> str:
-    """Of this checkout, marked if it was changed since; else the version."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--tags"]
+    """Of this checkout, marked if it was changed since; empty if it is none.
+
+    Git is told where its folder is, or it would take that of a checkout around this.
+    """
+    command = ["git", "--git-dir=.git", "--work-tree=.", "describe"]
+    command += ["--always", "--dirty", "--abbrev=12", "--exclude=*"]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         return subprocess.run(
             command,
-            cwd=Path(__file__).parent,
+            cwd=_CHECKOUT,
             capture_output=True,
             text=True,
             check=True,
             timeout=_GIT_TIMEOUT_S,
         ).stdout.strip()
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        return importlib.metadata.version("antiphon")
-    return "unknown"
-
-
-def _processor() -> str:
-    """Its model's name, as Linux has it."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.machine()
+    return ""

@@ -28,7 +28,9 @@ class Manifest:
       num_actors: Actors the run was started with.
       resumed: Whether the run goes on from a checkpoint.
       started_at: Unix time, in seconds, from which `wall_time_s` is counted: when the
-        run started, less the time that it lay still before a resume.
+        run started, and later by the time that it lay still before a resume.
+      in_process: Whether all roles share one process.
+      pauses: Unix times between which the run lay still, each an end and a resume.
       server_start: How many servers the run has had, this one included.
       earlier_env_steps: Environment steps of the run, in transitions, that the replay
         table's counter does not know of, since it was begun anew.
@@ -47,6 +49,8 @@ class Manifest:
     num_actors: int
     resumed: bool
     started_at: float
+    in_process: bool = False
+    pauses: list[list[float]] = dataclasses.field(default_factory=list)
     server_start: int = 1
     earlier_env_steps: int = 0
     replay_train_step: int | None = None

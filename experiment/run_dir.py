@@ -34,6 +34,9 @@ REPLAY_DIR = "replay"
 # Looked through for the newest row of a role: those of some minutes.
 _TAIL_BYTES = 2**20
 
+# For so many seconds a run waits for readers that look whether its folder is in use.
+_LOOK_S = 0.5
+
 RUNS = Path("runs")
 LATEST = "latest"
 
@@ -158,24 +161,38 @@ def lock(root_dir: Path) -> int:
     """
     root_dir.mkdir(parents=True, exist_ok=True)
     folder = os.open(root_dir, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(folder)
-        raise ConfigurationError(
-            f"--root_dir {root_dir} is in use by a run that is still going; end it, or "
-            "choose another folder."
-        ) from error
+    deadline = time.monotonic() + _LOOK_S
+    while not _locked(folder, fcntl.LOCK_EX):
+        if time.monotonic() > deadline:
+            os.close(folder)
+            raise ConfigurationError(
+                f"--root_dir {root_dir} is in use by a run that is still going; end "
+                "it, or choose another folder."
+            )
+        time.sleep(_LOOK_S / 20)
     return folder
 
 
-def is_in_use(root_dir: Path) -> bool:
-    """Whether a run in a folder is still going."""
+def _locked(folder: int, kind: int) -> bool:
+    """Whether a lock could be had at once."""
     try:
-        os.close(lock(root_dir))
-    except ConfigurationError:
-        return True
-    return False
+        fcntl.flock(folder, kind | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def is_in_use(root_dir: Path) -> bool:
+    """Whether a run in a folder, which must be there, is still going.
+
+    Readers share their look, and keep a run that starts just then waiting for no longer
+    than an instant.
+    """
+    folder = os.open(root_dir, os.O_RDONLY)
+    try:
+        return not _locked(folder, fcntl.LOCK_SH)
+    finally:
+        os.close(folder)
 
 
 def new_root_dir(runs: Path = RUNS) -> Path:

@@ -20,6 +20,7 @@ def start_run(
     seed: int | None,
     num_actors: int,
     resume: bool,
+    in_process: bool = False,
 ) -> tuple[definition.Experiment, Manifest]:
     """Builds the experiment and the manifest of a run.
 
@@ -33,6 +34,7 @@ def start_run(
       seed: None takes the default.
       num_actors: Actors to be started.
       resume: Whether to go on with the run in `root_dir`.
+      in_process: Whether all roles share this process.
 
     Returns:
       What is learned, and the manifest to publish.
@@ -42,7 +44,7 @@ def start_run(
     """
     if resume:
         _refuse_with_resume(gin_file, seed)
-        return _go_on(root_dir, gin_bindings, num_actors)
+        return _go_on(root_dir, gin_bindings, num_actors, in_process)
     path = presets.find_preset(gin_file or presets.DEFAULT_PRESET)
     experiment = definition.load_file(path, gin_bindings)
     return experiment, Manifest.new(
@@ -52,14 +54,16 @@ def start_run(
         seed=DEFAULT_SEED if seed is None else seed,
         num_actors=num_actors,
         resumed=False,
+        in_process=in_process,
     )
 
 
 def _go_on(
-    root_dir: Path, gin_bindings: Sequence[str], num_actors: int
+    root_dir: Path, gin_bindings: Sequence[str], num_actors: int, in_process: bool
 ) -> tuple[definition.Experiment, Manifest]:
     """The run of the folder, with new bindings; its clock goes on where it stood."""
     old = run_dir.read_manifest(root_dir)
+    pause = [run_dir.last_heard(root_dir), time.time()]
     experiment = definition.load_text("\n".join([old.gin_text, *gin_bindings]))
     gin_text = definition.effective_text()
     # Of all bindings: what the server does not build (exploration, say) is used by
@@ -74,7 +78,9 @@ def _go_on(
         num_actors=num_actors,
         resumed=run_dir.has_stored(root_dir),
         changes=list(changed.values()),
-        started_at=time.time() - (run_dir.last_heard(root_dir) - old.started_at),
+        started_at=old.started_at + pause[1] - pause[0],
+        in_process=in_process,
+        pauses=[*old.pauses, pause],
         server_start=old.server_start + 1,
         machine=machine.describe(),
     )

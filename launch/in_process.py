@@ -105,6 +105,7 @@ class InProcessRun:
             seed=options.seed,
             num_actors=options.num_actors,
             resume=options.resume,
+            in_process=True,
         )
         # Updates are taken one at a time, so no more is sampled ahead.
         train = dataclasses.replace(experiment.train, steps_per_call=1)

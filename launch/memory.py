@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psutil
 
-from experiment import machine
+from experiment import available_memory
 from experiment.errors import ConfigurationError
 
 # What one process takes, most of it for TensorFlow's code (docs/performance.md), and
@@ -39,7 +39,7 @@ def needed(num_actors: int) -> int:
 def warning(num_actors: int) -> str | None:
     """What to tell the user before so many actors start; None if they will fit."""
     size = needed(num_actors)
-    available = machine.available_bytes()
+    available = available_memory.available_bytes()
     if size <= available:
         return None
     return (

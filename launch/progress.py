@@ -12,7 +12,7 @@ from typing import Any
 
 from eval_job import returns_file
 from experiment import run_dir
-from reverb_server import figures
+from reverb_server import figures, troubles
 from reverb_server.motion import Growth
 
 # Seconds over which a rate is taken at least: rows may be read late, two at once.
@@ -105,10 +105,10 @@ class Progress:
         if pid not in heard.at:
             heard.growth.clear()
         heard.at[pid] = now
-        known = {kind for kind, _ in _troubles(heard.row)}
+        before = heard.row
         # A row about a snapshot has no figures.
-        heard.row = {**heard.row, **row}
-        self._news += [text for kind, text in _troubles(heard.row) if kind not in known]
+        heard.row = {**before, **row}
+        self._news += troubles.begun(before, heard.row)
         if _is_at_work(row):
             heard.worked.add(pid)
         for name in _GROWING:
@@ -129,7 +129,7 @@ class Progress:
         return [
             text
             for _, heard in sorted(self._heard.items(), key=lambda item: item[0])
-            for _, text in _troubles(heard.row)
+            for _, text in troubles.of(heard.row)
         ]
 
     def heard_at(self, role: str, task: int, pid: int | None = None) -> float | None:
@@ -194,23 +194,6 @@ class Progress:
         """Who waits for whom, as the server explains it; None if the run moves."""
         value = self.figure(figures.SERVER, "stall")
         return None if value is None else str(value)
-
-
-def _troubles(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """What a process could not do, or who waits for whom: by kind, in a line."""
-    if not row:
-        return
-    name = figures.process_name(row["role"], row.get("task", 0))
-    if row.get("problem"):
-        yield "problem", f"problem: {name}: {row['problem']}"
-    if row.get("environment_stalled_s"):
-        yield (
-            "environment",
-            f"problem: {name}: an environment has not come back for "
-            f"{row['environment_stalled_s']} s, see its log",
-        )
-    if row.get("stall"):
-        yield "stall", f"waiting: {row['stall']}"
 
 
 # The figure of each role that it has once it is at work.

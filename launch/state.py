@@ -12,6 +12,7 @@ from typing import Callable
 import psutil
 
 from experiment.errors import EXIT_FINISHED
+from launch.held_back import held_back
 from launch.progress import Progress
 from launch.worker import Worker
 from reverb_server import figures
@@ -22,9 +23,6 @@ _SILENT_S = 10.0
 
 # The share of its time from which on a process is said to wait.
 _WAITING = 0.5
-
-# The share of time spent waiting from which on it holds the run back.
-_HOLDS_BACK = 0.1
 
 # Exit codes of a process that was through, or that the launcher has ended.
 _ENDED = (EXIT_FINISHED, 128 + signal.SIGTERM)
@@ -172,21 +170,11 @@ class RunState:
 
     @property
     def _held_back(self) -> str:
-        learner = self._waited(figures.LEARNER)
-        actors = self._waited(figures.ACTOR)
-        if learner is None or actors is None:
+        actors, learner = self._waited(figures.ACTOR), self._waited(figures.LEARNER)
+        if actors is None or learner is None:
             return "who waits for whom is not known yet"
-        if max(learner, actors) < _HOLDS_BACK:
-            return "nobody waits for anybody"
-        if learner > actors:
-            return (
-                f"the learner waits {learner:.0%} of its time for experience, so the "
-                "actors hold the run back"
-            )
-        return (
-            f"actors wait {actors:.0%} of their time for the learner, so it holds the "
-            "run back"
-        )
+        what, _ = held_back(actors=actors, learner=learner)
+        return what
 
     def _waited(self, role: str) -> float | None:
         """Share of their time that the processes of a role have waited, on average."""

@@ -66,8 +66,10 @@ class Figure:
 
 _TRANSITIONS = "transitions"
 
+TIME = Figure("time", (*PROCESSES, RUN), Kind.TIME, "s", "When the row was made.")
+
 FIGURES = (
-    Figure("time", (*PROCESSES, RUN), Kind.TIME, "s", "When the row was made."),
+    TIME,
     Figure("role", (*PROCESSES, RUN), Kind.TEXT, "", "Whose row it is."),
     Figure("task", PROCESSES, Kind.TEXT, "", "Number of the process in its role."),
     Figure("host", PROCESSES, Kind.TEXT, "", "Name of the machine it runs on."),
@@ -213,7 +215,8 @@ FIGURES = (
         (LEARNER,),
         Kind.VALUE,
         "gradient steps",
-        "Mean age of the policies that chose the actions trained on.",
+        "Mean age of the policies that chose the actions trained on since the row "
+        "before.",
     ),
     Figure(
         "policy_lag_median",

@@ -231,13 +231,13 @@ class Membership:
             return
         self.manifest = run_tables.read_manifest(self.client, self.address, info)
         self._identity = found
-        size = info[tables.REPLAY].current_size
+        restored_step = self.manifest.replay_train_step
         logging.warning(
-            "the server has come back (start %d of it): %s",
+            "the server has come back (start %d of it): the replay table %s",
             found.server_start,
-            f"{size:,} items of the replay table are restored"
-            if size
-            else "the replay table is empty",
+            "began empty"
+            if restored_step is None
+            else f"is restored, of train step {restored_step}",
         )
         for callback in self._on_return:
             callback()

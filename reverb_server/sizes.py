@@ -9,7 +9,7 @@ import psutil
 import tensorflow as tf
 from tf_agents.typing import types
 
-from experiment import machine
+from experiment import available_memory
 from experiment.errors import ConfigurationError
 from experiment.settings import Replay
 from reverb_server.replay_layout import ReplayLayout
@@ -81,7 +81,7 @@ def check_replay(layout: ReplayLayout, replay: Replay) -> None:
             f"{told}, but this machine has {total / _GB:.1f} GB of memory; set "
             f"it to {most} at most."
         )
-    available = machine.available_bytes()
+    available = available_memory.available_bytes()
     if size > available:
         logging.warning(
             "%s; %.1f GB are available now: if the server is killed, lower it",

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from pathlib import Path
 
-from experiment import requirements
+from experiment import machine, requirements
 from experiment.errors import ConfigurationError
 from launch.doctor.finding import FAIL, OK, WARN, Finding
 
@@ -58,8 +57,8 @@ def system() -> Finding:
 
 def processor() -> Finding:
     """Its instructions, which TensorFlow is built for, its cores, and who uses them."""
-    described = _cpuinfo("model name") or platform.machine()
-    if "avx" not in _cpuinfo("flags").split():
+    described = machine.processor()
+    if "avx" not in machine.cpuinfo("flags").split():
         return Finding(
             FAIL,
             "processor",
@@ -73,15 +72,6 @@ def processor() -> Finding:
         remedy = "all figures will be low: see what else runs, e.g. by top"
         return Finding(WARN, "processor", found, remedy)
     return Finding(OK, "processor", found)
-
-
-def _cpuinfo(key: str) -> str:
-    """A line of the first processor in the kernel's list; empty if there is none."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() == key:
-            return value.strip()
-    return ""
 
 
 def init() -> Finding:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tf_agents.agents import tf_agent
 
-from experiment import definition, machine, presets
+from experiment import available_memory, definition, presets
 from experiment.definition import Experiment
 from launch import memory as memory_lib
 from launch.doctor import storage
@@ -86,7 +86,7 @@ class Preset:
         actors = storage.num_actors(self._options)
         memory_lib.check(actors)
         needed = memory_lib.needed(actors) + self._replay_bytes
-        available = machine.available_bytes()
+        available = available_memory.available_bytes()
         found = (
             f"{available / 1e9:.1f} GB available; {actors} actors, server, learner and "
             f"eval job with a full replay table need about {needed / 1e9:.1f} GB"

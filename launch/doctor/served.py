@@ -85,7 +85,7 @@ class Server:
         here, there = machine.describe(), self._manifest.machine
         differ = [
             f"{name} is {here.get(name)} here, {there.get(name)} there"
-            for name in ("antiphon", "python", *machine.PACKAGES)
+            for name in machine.VERSIONS
             if here.get(name) != there.get(name)
         ]
         if differ:

@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-
-from launch.report.metrics import Life
-
-# Between the death of a server and the launcher's note of it, in seconds; its last row
-# may be a few seconds older.
-_NOTED_S = 10.0
 
 
 class Clock:
     """Turns Unix times into seconds since the start of the run."""
 
-    def __init__(
-        self,
-        started_at: float,
-        servers: Sequence[Life],
-        server_faults: Collection[float],
-    ) -> None:
-        """Finds the times in which the run lay still.
-
-        A server that took the place of another without a fault was started by a resume.
-
-        Args:
-          started_at: Of the manifest: the pauses are in it already.
-          servers: Lives of the server.
-          server_faults: Unix times at which a server failed.
-        """
-        lives = sorted((life.times for life in servers), key=lambda times: times[0])
+    def __init__(self, started_at: float, pauses: Sequence[Sequence[float]]) -> None:
+        """Args: started_at, pauses: Of the manifest; the pauses are in the former."""
         self._started_at = started_at
-        self._pauses = [
-            (before[-1], after[0])
-            for before, after in zip(lives, lives[1:])
-            if not any(
-                before[-1] <= at + _NOTED_S and at <= after[0] for at in server_faults
-            )
-        ]
+        self._pauses = pauses
 
     def seconds(self, times: np.ndarray) -> np.ndarray:
         """Seconds since the start, of Unix times."""

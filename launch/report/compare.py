@@ -83,6 +83,7 @@ def settings(run: Run) -> dict[str, str]:
     return {
         "--gin_file": run.manifest.gin_file,
         "--num_actors": str(run.manifest.num_actors),
+        "--in_process": str(run.manifest.in_process),
         **changes.values(run.manifest.gin_text),
     }
 

@@ -16,6 +16,12 @@ BLUE, ORANGE, GREEN = "#3b82f6", "#ea7317", "#1a9e60"
 VIOLET, RED, AMBER, GREY = "#9b6ef3", "#e5484d", "#c98a04", "#8b929c"
 PALETTE = (BLUE, ORANGE, GREEN, VIOLET, RED, AMBER, "#0ea5b7", "#d6559f")
 
+# How an axis writes numbers of any size: 0.5, 20, 3k.
+NUMBERS = {
+    "tickformat": "~g",
+    "tickformatstops": [{"dtickrange": [1, None], "value": "~s"}],
+}
+
 # Visible on light and on dark; the page colours the text.
 _GRID = "rgba(128, 128, 128, 0.22)"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,20 +12,27 @@ import markupsafe
 from plotly import graph_objects, offline
 
 from experiment import run_dir
+from experiment.errors import ConfigurationError
 from launch.duration import duration
-from launch.report import compare, events, returns_chart, run_files, time_chart, words
+from launch.report import (
+    compare,
+    events,
+    returns_chart,
+    run_files,
+    time_chart,
+    videos,
+    words,
+)
 from launch.report.events import END, FAULT, NOTICE, RESUME
+from launch.report.link import link
 from launch.report.run_files import Run
-
-# Larger videos stay files of their own.
-_MOST_VIDEO_BYTES = 20_000_000
 
 _MARKS = {FAULT.name: "▲", NOTICE.name: "◆", RESUME.name: "▶", END.name: "■"}
 _MEANINGS = {
     FAULT.name: "a process ended that should not have",
     NOTICE.name: "something stood still, or could not be stored",
     RESUME.name: "the run was resumed",
-    END.name: "it ended: last evaluation, checkpoint and videos follow",
+    END.name: "the run ended: last evaluation, checkpoint and videos follow",
 }
 
 
@@ -38,13 +44,26 @@ def write(root_dirs: Sequence[Path], output: Path) -> None:
       output: The HTML file.
 
     Raises:
-      ConfigurationError: In one of the folders is no run.
+      ConfigurationError: In one of the folders is no run, or in two the same.
       OSError: The file cannot be written.
     """
     runs = [run_files.read(root_dir) for root_dir in root_dirs]
+    _require_different(runs)
     text = _one(runs[0]) if len(runs) == 1 else _several(runs)
     # The name of a folder need not be text.
     run_dir.write_text(output, text.encode(errors="replace").decode())
+
+
+def _require_different(runs: Sequence[Run]) -> None:
+    """Refuses to take one run for two seeds, e.g. `runs/latest` and what it is."""
+    seen: dict[str, Path] = {}
+    for run in runs:
+        other = seen.setdefault(run.manifest.run_id, run.root_dir)
+        if other is not run.root_dir:
+            raise ConfigurationError(
+                f"--root_dir {run.root_dir} holds the same run as {other} "
+                f"({run.manifest.run_id}); name each run once."
+            )
 
 
 def _one(run: Run) -> str:
@@ -58,24 +77,26 @@ def _one(run: Run) -> str:
         figures["time"] = over_time
     happened = sorted(events.of(run), key=lambda event: event.seconds)
     kinds = {event.kind.name: event.kind for event in happened}
+    processes = words.processes(run)
     machine, versions = words.machine_and_versions(run)
     return _rendered(
         "run.html.jinja",
         figures,
         run=run,
         status=run.status.replace("_", " "),
-        in_process=words.in_process(run),
         tiles=words.tiles(run),
         bottleneck=words.bottleneck(run),
         drawn=len(returns_chart.thinned(run.returns)),
         went_back=len(returns_chart.segments(run.returns)) > 1,
-        videos={name: _video(path) for name, path in run.videos.items()},
+        videos={name: videos.embedded(path) for name, path in run.videos.items()},
+        gallery=videos.gallery(run.on_the_way),
         kinds=[(kind, _MARKS[name], _MEANINGS[name]) for name, kind in kinds.items()],
         marks=_MARKS,
-        processes=words.processes(run),
+        processes=processes,
         happened=happened,
         faulty=bool({FAULT.name, NOTICE.name} & kinds.keys()),
-        gin_link=_link("text/plain", run.manifest.gin_text.encode()),
+        made_anew=any(each.failures for each in processes),
+        gin_link=link("text/plain", run.manifest.gin_text.encode()),
         commands=words.commands(run),
         machine=machine,
         versions=versions,
@@ -122,15 +143,3 @@ def _rendered(
         plural=words.plural,
         **values,
     )
-
-
-def _link(kind: str, content: bytes) -> str:
-    """A link to what is in the page itself."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _video(path: Path) -> str | None:
-    """None if it is too large."""
-    if path.stat().st_size > _MOST_VIDEO_BYTES:
-        return None
-    return _link("video/mp4", path.read_bytes())

@@ -21,6 +21,9 @@ _EVALUATIONS = 1_000
 # With fewer, each evaluation is a dot.
 _DOTS = 200
 
+# Where an axis ends if the only evaluations are at 0.
+_FIRST = 1_000
+
 _CONFIDENCE = 0.95
 
 
@@ -41,7 +44,7 @@ class Axis:
         """The x axis of a figure."""
         if self.column == "wall_time_s":
             return look.time_axis(title=self.title)
-        return {"title": self.title, "rangemode": "tozero", "tickformat": "~s"}
+        return {"title": self.title, "rangemode": "tozero", **look.NUMBERS}
 
     def of(self, rows: Sequence[Row]) -> np.ndarray:
         """Where evaluations are, in Plotly's units."""
@@ -74,7 +77,7 @@ def draw(run: Run, axis: Axis) -> graph_objects.Figure:
         [
             look.band(at, worst, best, look.BLUE, 0.10, "worst to best episode"),
             look.band(at, low, high, look.BLUE, 0.25, "95 % interval of the mean"),
-            *levels(run, [0, max(each.max() for each in at)]),
+            *levels(run, [0, max(each.max() for each in at) or _FIRST]),
             curve(parts, axis),
         ]
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ RUNNING = "running"
 BROKEN_OFF = "broken off"
 
 VIDEOS = ("trained", "random")
+
+# Those on the way; the number is the train step.
+_ON_THE_WAY = re.compile(r"train_step_(\d+)\.mp4")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,19 +51,22 @@ class Run:
       manifest: Its configuration.
       status: Of the result, or one of the two above.
       result: The fields of `result.json`; empty if the run has not ended, or not well.
+      ended: The row of its end; None if it has not ended, or was resumed since.
       returns: All evaluations, in order of time.
       baseline: That of the random policy.
       metrics: The figures of its processes.
       faults: Processes that ended and should not have.
       clock: Its time.
       config: Every gin value in force; empty if the server did not get so far.
-      videos: Those that were recorded, by name.
+      videos: Those that were recorded at the end, by name.
+      on_the_way: Those of evaluations on the way, by train step, in order.
     """
 
     root_dir: Path
     manifest: Manifest
     status: str
     result: dict[str, Any]
+    ended: dict[str, Any] | None
     returns: list[Row]
     baseline: Row | None
     metrics: Metrics
@@ -67,6 +74,7 @@ class Run:
     clock: Clock
     config: str
     videos: dict[str, Path]
+    on_the_way: dict[int, Path]
 
     @property
     def target(self) -> float | None:
@@ -79,8 +87,8 @@ class Run:
     @property
     def train_step(self) -> int:
         """As far as is known, of the final weights if the run has ended."""
-        if self.metrics.ended:
-            return int(self.metrics.ended.get("train_step") or 0)
+        if self.ended and isinstance(self.ended.get("train_step"), int):
+            return int(self.ended["train_step"])
         judged = self.returns[-1].train_step if self.returns else 0
         return int(self.newest(figures.LEARNER, "train_step") or judged)
 
@@ -125,12 +133,12 @@ def read(root_dir: Path) -> Run:
             f"--root_dir {root_dir} holds no run ({run_dir.MANIFEST} is missing); name "
             f"the folder of a run, e.g. --root_dir={run_dir.RUNS / run_dir.LATEST}."
         )
+    root_dir = root_dir.resolve()  # `runs/latest` is another run tomorrow.
     manifest = run_dir.read_manifest(root_dir)
     metrics = metrics_lib.read(root_dir / run_dir.METRICS)
     faults = _faults(root_dir / run_dir.FAULTS)
-    servers = metrics.of(figures.SERVER)
-    server_faults = [fault.time for fault in faults if fault.role == figures.SERVER]
-    clock = Clock(manifest.started_at, servers, server_faults)
+    clock = Clock(manifest.started_at, manifest.pauses)
+    ended = _ended(metrics, clock)
     result = _result(root_dir, metrics)
     baselines = returns_file.read(root_dir / run_dir.RANDOM_RETURNS)
     config = root_dir / run_dir.CONFIG
@@ -138,8 +146,9 @@ def read(root_dir: Path) -> Run:
     return Run(
         root_dir=root_dir,
         manifest=manifest,
-        status=result.get("status") or _status(root_dir, metrics, clock),
+        status=str(result.get("status") or _status(root_dir, ended)),
         result=result,
+        ended=ended,
         returns=returns_file.read(root_dir / run_dir.RETURNS),
         baseline=baselines[0] if baselines else None,
         metrics=metrics,
@@ -147,13 +156,21 @@ def read(root_dir: Path) -> Run:
         clock=clock,
         config=config.read_text(errors="replace") if config.exists() else "",
         videos={name: path for name, path in videos.items() if path.exists()},
+        on_the_way=_on_the_way(root_dir / run_dir.VIDEOS_DIR),
     )
 
 
-def _status(root_dir: Path, metrics: Metrics, clock: Clock) -> str:
+def _ended(metrics: Metrics, clock: Clock) -> dict[str, Any] | None:
+    """The row of the end, unless the run was resumed since."""
+    row = metrics.ended
+    has_ended = row and row["time"] > max(clock.resumed_at, default=0.0)
+    return row if has_ended else None
+
+
+def _status(root_dir: Path, ended: dict[str, Any] | None) -> str:
     """Of a run that has no result: its processes were started by hand, say."""
-    if metrics.ended and metrics.ended["time"] > max(clock.resumed_at, default=0.0):
-        return str(metrics.ended.get("status"))
+    if ended:
+        return str(ended.get("status"))
     return RUNNING if run_dir.is_in_use(root_dir) else BROKEN_OFF
 
 
@@ -169,12 +186,30 @@ def _result(root_dir: Path, metrics: Metrics) -> dict[str, Any]:
     return {}
 
 
+def _on_the_way(folder: Path) -> dict[int, Path]:
+    """The videos of evaluations, by train step, in order."""
+    found = ((_ON_THE_WAY.fullmatch(path.name), path) for path in folder.glob("*.mp4"))
+    return dict(sorted((int(match[1]), path) for match, path in found if match))
+
+
 def _faults(path: Path) -> list[Fault]:
     """Whole rows, in order."""
     if not path.exists():
         return []
     faults = []
     for line in path.read_text(errors="replace").splitlines():
-        with contextlib.suppress(ValueError, TypeError):  # Cut off by a kill.
-            faults.append(Fault(**json.loads(line)))
+        # Cut off by a kill, or no fault at all.
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            faults.append(_fault(json.loads(line)))
     return faults
+
+
+def _fault(row: dict[str, Any]) -> Fault:
+    wait_s = row["restart_in_s"]
+    return Fault(
+        time=float(row["time"]),
+        role=str(row["role"]),
+        exit_code=int(row["exit_code"]),
+        lived_s=float(row["lived_s"]),
+        restart_in_s=None if wait_s is None else float(wait_s),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Callable
+from typing import Any, Callable
 
 import numpy as np
 from plotly import graph_objects
@@ -41,12 +41,12 @@ class Panel:
     Attributes:
       title: What is drawn, and its unit.
       traces: Lines, and areas between lines, which have no name.
-      tickformat: Of the y axis.
+      ticks: How the y axis writes its numbers.
     """
 
     title: str
     traces: list[graph_objects.Scatter]
-    tickformat: str = "~s"
+    ticks: dict[str, Any] = dataclasses.field(default_factory=look.NUMBERS.copy)
 
     @property
     def floor(self) -> float:
@@ -93,7 +93,7 @@ def _place(figure: graph_objects.Figure, panel: Panel, number: int, of: int) -> 
                 "domain": [max(0.0, bottom), top],
                 "rangemode": "tozero",
                 "nticks": 5,
-                "tickformat": panel.tickformat,
+                **panel.ticks,
             }
         }
     )
@@ -206,7 +206,7 @@ def _lag(run: Run) -> Panel:
     named = (
         ("policy_lag_p95", "95 % have less", look.AMBER),
         ("policy_lag_median", "half have less", look.ORANGE),
-        ("policy_lag", "mean so far", look.GREY),
+        ("policy_lag", "mean since the row before", look.GREY),
     )
     lines = [
         line
@@ -226,7 +226,7 @@ def _memory(run: Run) -> Panel:
             )
         ]
         traces += _spread(run, role, points, ".2f")
-    return Panel("Memory, GiB", traces, "~g")
+    return Panel("Memory, GiB", traces)
 
 
 def _processors(run: Run) -> Panel:
@@ -242,7 +242,7 @@ def _waited(run: Run) -> Panel:
     for role in (figures.ACTOR, figures.LEARNER):
         points = [life.shares_waited() for life in run.metrics.of(role)]
         traces += _spread(run, role, points, ".0%")
-    return Panel("Waiting, share of the time", traces, ".0%")
+    return Panel("Waiting, share of the time", traces, {"tickformat": ".0%"})
 
 
 _PANELS: tuple[Callable[[Run], Panel], ...] = (

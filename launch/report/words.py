@@ -5,18 +5,17 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
 from experiment import machine
 from launch.duration import duration
+from launch.held_back import held_back
 from launch.report import metrics as metrics_lib
 from launch.report.metrics import Life
 from launch.report.run_files import Run
 from reverb_server import figures
-
-# Who waits for less than this share of its time is busy.
-_BUSY = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,11 +25,12 @@ class Process:
     Attributes:
       name: As the launcher names it.
       host: Of its last life.
-      starts: How many lives were heard of.
+      starts: How many lives it had, as far as is known.
       steps: Train steps of learner and eval job, environment steps of the others.
       memory_mb: The most.
       cpu_percent: Mean.
       waited_percent: Of its time.
+      failures: Of its environments.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Process:
     memory_mb: float | None
     cpu_percent: float | None
     waited_percent: float | None
+    failures: float | None
 
 
 def date(unix: float) -> str:
@@ -79,13 +80,13 @@ def processes(run: Run) -> list[Process]:
     for life in run.metrics.lives:
         place = figures.PROCESSES.index(life.role)
         lives.setdefault((place, life.task), []).append(life)
-    return [_process(lives[key]) for key in sorted(lives)]
+    return [_process(run, lives[key]) for key in sorted(lives)]
 
 
-def _process(lives: list[Life]) -> Process:
+def _process(run: Run, lives: list[Life]) -> Process:
+    serves = lives[0].role == figures.SERVER
     trains = lives[0].role in (figures.LEARNER, figures.EVAL_JOB)
-    steps = [life.points("train_step" if trains else "env_steps")[1] for life in lives]
-    ends = [float(each[-1]) for each in steps if len(each)]
+    ends = _last(lives, "train_step" if trains else "env_steps")
     memory, cpu = (
         np.concatenate([life.points(figure)[1] for life in lives])
         for figure in ("memory_mb", "cpu_percent")
@@ -93,66 +94,59 @@ def _process(lives: list[Life]) -> Process:
     waits = lives[0].role in (figures.ACTOR, figures.LEARNER)
     waited = metrics_lib.share_waited(lives) if waits else None
     # An actor counts from 0 in each life, the others go on.
-    taken = sum(ends) if lives[0].role == figures.ACTOR else max(ends, default=0.0)
+    acts = lives[0].role == figures.ACTOR
+    taken = sum(ends) if acts else max(ends, default=0.0)
+    failures = _last(lives, "environment_failures") if acts else []
     return Process(
         name=lives[0].name,
         host=lives[-1].host,
-        starts=len(lives),
+        # Those of the server are known, also if it had no time for a row.
+        starts=run.manifest.server_start if serves else len(lives),
         steps=taken if ends else None,
         memory_mb=float(memory.max()) if len(memory) else None,
         cpu_percent=float(cpu.mean()) if len(cpu) else None,
         waited_percent=None if waited is None else 100 * waited,
+        failures=sum(failures) if failures else None,
     )
+
+
+def _last(lives: Sequence[Life], figure: str) -> list[float]:
+    """What a figure came to in each life that has it."""
+    values = [life.points(figure)[1] for life in lives]
+    return [float(each[-1]) for each in values if len(each)]
 
 
 def bottleneck(run: Run) -> str:
-    """Who held the run back: whoever the others waited for."""
-    actors = metrics_lib.share_waited(run.metrics.of(figures.ACTOR))
-    learner = metrics_lib.share_waited(run.metrics.of(figures.LEARNER))
+    """Who holds the run back, while the learner trains."""
+    training = run.metrics.training()
+    actors = metrics_lib.share_waited(run.metrics.of(figures.ACTOR), training)
+    learner = metrics_lib.share_waited(run.metrics.of(figures.LEARNER), training)
+    if run.manifest.in_process:
+        return "One process does all the work in turns, so nobody waits for another."
     if actors is None or learner is None:
-        return "Not known: actors and learner have not said how long they waited."
-    if in_process(run):
-        return "One process did all the work in turns, so nobody waited for another."
-    shares = (
-        f"The actors waited {100 * actors:.0f} % of their time to insert, the learner "
-        f"{100 * learner:.0f} % of its time for batches."
-    )
-    if max(actors, learner) < _BUSY:
-        return f"Neither side: both were busy nearly all of the time. {shares}"
-    if actors > learner:
-        return (
-            f"The learner. {shares} More actors would not help; a faster learner, or "
-            "fewer samples per insert, would give more environment steps a second."
-        )
-    return (
-        f"The actors. {shares} More actors, faster environments, or more samples per "
-        "insert would give more updates a second."
-    )
-
-
-def in_process(run: Run) -> bool:
-    """Whether all roles were one process."""
-    return len({(life.host, life.pid) for life in run.metrics.lives}) == 1
+        return "Not known: actors and learner have not said how long they wait."
+    what, remedy = held_back(actors=actors, learner=learner)
+    return f"{what[0].upper()}{what[1:]}. {remedy}".strip()
 
 
 def machine_and_versions(run: Run) -> tuple[dict[str, str], dict[str, str]]:
     """What the run was made on, and with."""
     described = run.manifest.machine
-    versions = ("antiphon", "python", *machine.PACKAGES)
     return (
-        {name: value for name, value in described.items() if name not in versions},
-        {name: described[name] for name in versions if name in described},
+        {name: described[name] for name in described if name not in machine.VERSIONS},
+        {name: described[name] for name in machine.VERSIONS if name in described},
     )
 
 
 def commands(run: Run) -> list[str]:
     """How to make such a run again, in a checkout, with its gin text in `run.gin`."""
     manifest = run.manifest
-    commit = manifest.machine.get("antiphon", "unknown")
+    commit = manifest.machine.get("commit", "")
     clean = commit.removesuffix("-dirty")
-    found = [] if clean == "unknown" else [f"git checkout {shlex.quote(clean)}"]
+    found = [f"git checkout {shlex.quote(clean)}"] if clean else []
     if clean != commit:
         found.append("# There were changes that were not committed.")
-    mode = "--in_process" if in_process(run) else f"--num_actors={manifest.num_actors}"
+    actors = f"--num_actors={manifest.num_actors}"
+    mode = "--in_process" if manifest.in_process else actors
     found.append(f"./launch/local.sh --gin_file=run.gin {mode} --seed={manifest.seed}")
     return found

@@ -16,22 +16,10 @@ from tests.launch.a_run import CHECKOUT
 
 def test_the_machine_is_described() -> None:
     machine = describe_machine()
-    assert machine["cpu"]
-    assert machine["cores"] >= 1
-    assert machine["memory_gib"] > 0
+    assert machine["processor"]
     assert machine["tensorflow"].startswith("2.15")
     assert len(machine["load_average"]) == 3
     assert json.loads(json.dumps(machine)) == machine
-
-
-def test_what_is_not_there_is_none(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("benchmarks.report._PACKAGES", ("no-such-package",))
-    machine = describe_machine()
-    assert machine["commit"] is None
-    assert machine["no-such-package"] is None
 
 
 def test_a_table_has_three_digits_and_dashes() -> None:

@@ -1,82 +1,79 @@
-"""experiment/machine.py: the memory that a machine, a container or a job has left."""
+"""experiment/machine.py: what a run was made on, as far as it is known."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
-from types import SimpleNamespace
 
-import psutil
 import pytest
 
 from experiment import machine
-from launch import memory
-
-GB = 10**9
 
 
 @pytest.fixture
-def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Control groups of a machine that itself has 16 GB left."""
-    free = SimpleNamespace(available=16 * GB)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
-    monkeypatch.setattr(machine, "_OWN_GROUPS", tmp_path / "own")
-    monkeypatch.setattr(machine, "_GROUPS", tmp_path / "groups")
-    return tmp_path / "groups"
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with this code in a checkout of something else."""
+    folder = tmp_path / "ours"
+    folder.mkdir()
+    monkeypatch.setattr(machine, "_CHECKOUT", folder)
+    commit(tmp_path)
+    return folder
 
 
-def version_2(folder: Path, limit: object, usage: int, cache: int = 0) -> None:
-    """A group as the kernel shows it today."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "memory.max").write_text(f"{limit}\n")
-    (folder / "memory.current").write_text(f"{usage}\n")
-    (folder / "memory.stat").write_text(f"anon 5\ninactive_file {cache}\n")
+def commit(folder: Path) -> str:
+    """Makes a checkout with one commit; returns its name."""
+    author = ["-c", "user.name=nobody", "-c", "user.email=nobody@localhost"]
+    (folder / "code.py").touch()
+    for command in (["init"], ["add", "code.py"], [*author, "commit", "-m", "all"]):
+        subprocess.run(["git", *command], cwd=folder, check=True, capture_output=True)
+    return subprocess.run(
+        ["git", "rev-parse", "HEAD"],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
 
 
-def test_without_control_groups_it_is_what_the_machine_has(groups: Path) -> None:
-    """Or without those that limit memory."""
-    assert machine.available_bytes() == 16 * GB
-    (groups.parent / "own").write_text("5:cpu,cpuacct:/a\n0::/a:b\n")
-    assert machine.available_bytes() == 16 * GB
+def test_the_commit_is_that_of_this_checkout(checkout: Path) -> None:
+    """Marked if a file was changed since."""
+    name = commit(checkout)[:12]
+    assert machine.describe()["commit"] == name
+    (checkout / "code.py").write_text("changed")
+    assert machine.describe()["commit"] == f"{name}-dirty"
 
 
-def test_a_container_has_what_its_limit_leaves_and_what_is_cache(groups: Path) -> None:
-    """The kernel gives the cache back: a file that was read takes no room."""
-    (groups.parent / "own").write_text("0::/\n")
-    version_2(groups, "max", 7 * GB)
-    assert machine.available_bytes() == 16 * GB
-    version_2(groups, 8 * GB, 7 * GB)
-    assert machine.available_bytes() == GB
-    version_2(groups, 8 * GB, 7 * GB, cache=5 * GB)
-    assert machine.available_bytes() == 6 * GB
+def test_the_checkout_around_a_copy_is_not_taken_for_it(checkout: Path) -> None:
+    """Nor is the version, which no checkout can be made of."""
+    described = machine.describe()
+    assert "commit" not in described
+    assert described["antiphon"]
 
 
-def test_the_narrowest_of_nested_limits_counts(groups: Path) -> None:
-    """A job's own, say, or that of all the user's; others' do not."""
-    (groups.parent / "own").write_text("0::/jobs/ours/task\n")
-    version_2(groups / "jobs" / "ours" / "task", "max", GB)
-    version_2(groups / "jobs" / "ours", 9 * GB, 2 * GB)
-    version_2(groups / "jobs" / "others", GB, GB)
-    assert machine.available_bytes() == 7 * GB
-    version_2(groups / "jobs", 5 * GB, 2 * GB)
-    assert machine.available_bytes() == 3 * GB
+def test_what_is_not_there_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(machine, "PACKAGES", ("no-such-package",))
+    described = machine.describe()
+    assert not {"commit", "no-such-package"} & described.keys()
+    assert described["processor"]
+    assert int(described["cores"]) >= 1
 
 
-def test_the_older_version_is_understood(groups: Path) -> None:
-    """Whose path is often that outside of the container; 2**63 is no limit."""
-    (groups.parent / "own").write_text("7:memory:/docker/abc\n0::/docker/abc\n")
-    folder = groups / "memory"
-    folder.mkdir(parents=True)
-    (folder / "memory.usage_in_bytes").write_text(f"{3 * GB}\n")
-    (folder / "memory.stat").write_text(f"inactive_file 1\ntotal_inactive_file {GB}\n")
-    for limit, left in ((2**63 - 4096, 16 * GB), (4 * GB, 2 * GB)):
-        (folder / "memory.limit_in_bytes").write_text(f"{limit}\n")
-        assert machine.available_bytes() == left
-
-
-def test_the_launcher_goes_by_it(groups: Path) -> None:
-    """As the doctor does: 5 processes of half a GB each."""
-    (groups.parent / "own").write_text("0::/\n")
-    version_2(groups, 3 * GB, 4 * GB, cache=4 * GB)
-    assert memory.warning(2) is None
-    version_2(groups, 3 * GB, GB)
-    assert "2.0 GB are available" in str(memory.warning(2))
+def test_it_is_known_without_any_package() -> None:
+    """The doctor asks before they are known to be there."""
+    code = (
+        "import sys; sys.path.insert(0, '.'); from experiment import machine; "
+        "print(machine.processor())"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code],
+        cwd=Path(machine.__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.strip() == machine.processor()

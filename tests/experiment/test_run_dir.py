@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import resource
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -117,6 +119,26 @@ def test_the_folder_of_a_running_run_is_not_shared(tmp_path: Path) -> None:
         run_dir.lock(tmp_path)
     os.close(held)
     os.close(run_dir.lock(tmp_path))
+
+
+def test_a_run_waits_until_a_reader_has_looked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the folder is in use: that takes an instant."""
+    reader = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(reader, fcntl.LOCK_SH)
+    monkeypatch.setattr(time, "sleep", lambda _: os.close(reader))
+    os.close(run_dir.lock(tmp_path))
+
+
+def test_readers_do_not_take_each_other_for_a_run(tmp_path: Path) -> None:
+    reader = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(reader, fcntl.LOCK_SH)
+    assert not run_dir.is_in_use(tmp_path)
+    os.close(reader)
+    held = run_dir.lock(tmp_path)
+    assert run_dir.is_in_use(tmp_path)
+    os.close(held)
 
 
 def test_the_folder_of_a_run_that_was_killed_is_free(tmp_path: Path) -> None:

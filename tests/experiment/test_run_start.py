@@ -103,6 +103,17 @@ def test_the_clock_of_a_run_stands_still_while_it_does(
     os.utime(tmp_path / run_dir.METRICS, (1_100, 1_100))
     _, resumed = start(tmp_path, resume=True)
     assert 100 <= resumed.wall_time_s() < 150
+    [[begin, end]] = resumed.pauses
+    assert (begin, end - begin) == (1_100, resumed.started_at - 1_000)
+
+
+@pytest.mark.usefixtures("earlier")
+def test_whether_roles_share_a_process_is_that_of_the_newest_start(
+    tmp_path: Path,
+) -> None:
+    """A run may be resumed in another way than it was started."""
+    assert not start(tmp_path, resume=True)[1].in_process
+    assert start(tmp_path, resume=True, in_process=True)[1].in_process
 
 
 def test_a_server_that_takes_the_place_of_another_changes_nothing_else(

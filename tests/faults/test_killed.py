@@ -65,7 +65,7 @@ def test_a_killed_server_comes_back_with_the_stored_replay_table(well: Running) 
     assert rows[0]["replay_size"] > 0
     assert rows[0]["replay_max_size"] == 100_000
     assert others == {well.process(role).pid for role in ("learner", "eval_job")}
-    assert well.logged("learner", "items of the replay table are restored")
+    assert well.logged("learner", "the replay table is restored")
 
 
 def test_a_killed_eval_job_is_replaced_and_judges_on(well: Running) -> None:

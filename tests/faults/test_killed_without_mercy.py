@@ -53,7 +53,7 @@ def test_a_server_killed_before_any_snapshot_comes_back_empty(run: Run) -> None:
     before = running.kill("reverb_server")
     env_steps = running.rows("reverb_server", pid=before)[-1]["env_steps"]
     for name in ("learner", "actor-0", "actor-1"):
-        running.wait(lambda: running.logged(name, "the replay table is empty"), 60)  # noqa: B023
+        running.wait(lambda: running.logged(name, "the replay table began empty"), 60)  # noqa: B023
     running.wait_until_well()
     after = running.process("reverb_server").pid
     rows = running.rows("reverb_server", pid=after)

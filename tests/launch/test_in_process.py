@@ -154,6 +154,7 @@ def test_a_run_without_a_ratio_is_judged_at_multiples_and_can_go_on(
     while first.collector.transitions < FIRST_TRANSITIONS:
         first.take_turn()
     assert first.trainer.train_step == 0
+    assert first.server.manifest.in_process
     assert in_process._drive(first, StopByHand(), lambda: None) == "max_train_steps"
     returns = tmp_path / "run" / run_dir.RETURNS
     rows = returns_file.read(returns)

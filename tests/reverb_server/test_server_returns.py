@@ -125,7 +125,7 @@ def test_the_same_run_is_gone_on_with(
     assert role.is_running()
     assert "the server answers again after" in caplog.text
     assert "the server has come back (start 2 of it)" in caplog.text
-    assert "the replay table is empty" in caplog.text
+    assert "the replay table began empty" in caplog.text
     assert calls == ["a", "b"]
     assert ends == []
 

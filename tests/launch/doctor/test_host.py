@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from experiment import machine
 from launch.doctor import host
 
 
@@ -61,7 +62,7 @@ def test_a_processor_needs_avx_and_some_peace(
     flags: str, load: float, level: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """TensorFlow would end with an illegal instruction."""
-    monkeypatch.setattr(host, "_cpuinfo", {"flags": flags, "model name": "P"}.get)
+    monkeypatch.setattr(machine, "cpuinfo", {"flags": flags, "model name": "P"}.get)
     monkeypatch.setattr(os, "getloadavg", lambda: (load, 0, 0))
     found = host.processor()
     assert found.level == level

@@ -26,7 +26,7 @@ MANIFEST = Manifest(
     num_actors=2,
     resumed=False,
     started_at=STARTED_AT,
-    machine={"antiphon": "0123456789ab", "host": "pc", "python": "3.10.1"},
+    machine={"commit": "0123456789ab", "host": "pc", "python": "3.10.1"},
 )
 
 

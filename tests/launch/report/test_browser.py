@@ -151,7 +151,9 @@ def test_a_run_is_drawn_and_its_videos_play(report: Path) -> None:
 
 
 def test_several_runs_are_drawn(tmp_path: Path) -> None:
-    folders = [a_folder.make(tmp_path / f"{n}", seed=n) for n in range(3)]
+    folders = [
+        a_folder.make(tmp_path / f"{n}", seed=n, run_id=f"{n}") for n in range(3)
+    ]
     page.write(folders, tmp_path / "report.html")
     found = verdict(tmp_path / "report.html")
     assert [chart["lines"] for chart in found["charts"]] == [5]

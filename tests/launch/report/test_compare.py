@@ -34,6 +34,8 @@ def test_seeds_are_one_group_and_settings_are_several(tmp_path: Path) -> None:
         run(tmp_path / "c", gin_text=text + "Replay.batch_size = 128\n"),
         run(tmp_path / "d", num_actors=7, seed=2),
         run(tmp_path / "e", gin_file="other.gin"),
+        run(tmp_path / "f", gin_file="third.gin", in_process=True),
+        run(tmp_path / "g", gin_file="third.gin"),
     ]
     groups = compare.grouped(runs)
     assert [[each.root_dir.name for each in group.runs] for group in groups] == [
@@ -41,14 +43,18 @@ def test_seeds_are_one_group_and_settings_are_several(tmp_path: Path) -> None:
         ["c"],
         ["d"],
         ["e"],
+        ["f"],
+        ["g"],
     ]
     assert [group.name for group in groups] == [
         "dqn_cartpole.gin, --num_actors = 2, Replay.batch_size = default",
         "dqn_cartpole.gin, --num_actors = 2, Replay.batch_size = 128",
         "dqn_cartpole.gin, --num_actors = 7, Replay.batch_size = default",
         "other.gin",
+        "third.gin, --in_process = True",
+        "third.gin, --in_process = False",
     ]
-    assert len({group.colour for group in groups}) == 4
+    assert len({group.colour for group in groups}) == 6
 
 
 def test_returns_are_interpolated_where_all_runs_were_judged(tmp_path: Path) -> None:

@@ -28,10 +28,8 @@ def test_faults_notices_and_the_end_are_on_the_runs_clock(tmp_path: Path) -> Non
 
 
 def test_a_resume_is_an_event(tmp_path: Path) -> None:
-    rows = [
-        a_folder.row("reverb_server", n, pid=1 + (n > 0)) for n in (-95, -90, 10, 12)
-    ]
-    a_folder.write_metrics(a_folder.make(tmp_path), rows)
+    at = a_folder.STARTED_AT
+    a_folder.make(tmp_path, pauses=[[at - 90, at + 10]])
     (tmp_path / "faults.jsonl").unlink()
     [event] = events.of(run_files.read(tmp_path))
     assert (event.seconds, event.kind.name) == (10, "resume")

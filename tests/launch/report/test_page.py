@@ -44,7 +44,7 @@ def test_the_report_has_all_parts(tmp_path: Path) -> None:
     assert set(figures(text)) == {"train_step", "env_steps", "wall_time_s", "time"}
     for part in (
         "target reached",
-        "What held it back?",
+        "What holds it back?",
         "actor-1 was ended by SIGKILL",
         "Train.max_train_steps = 5000",
         "--num_actors=2 --seed=3",
@@ -65,7 +65,7 @@ def test_the_configuration_is_in_the_page_as_a_file(tmp_path: Path) -> None:
 
 def test_text_from_files_is_no_markup(tmp_path: Path) -> None:
     """Of the manifest, the configuration, figures, faults, or a folder's name."""
-    machine = {"antiphon": EVIL, "host": EVIL, "python": EVIL}
+    machine = {"commit": EVIL, "host": EVIL, "python": EVIL}
     folder = a_folder.make(
         tmp_path / "<b>run", gin_file=EVIL, gin_text=f"a.b = '{EVIL}'", machine=machine
     )
@@ -76,7 +76,7 @@ def test_text_from_files_is_no_markup(tmp_path: Path) -> None:
     ]
     a_folder.write_metrics(folder, rows)
     (folder / "config.gin").write_text(EVIL)
-    other = a_folder.make(tmp_path / "other", num_actors=1, gin_text=EVIL)
+    other = a_folder.make(tmp_path / "other", run_id="2", num_actors=1, gin_text=EVIL)
     for text in (written(folder), written(other, folder)):
         assert "<script>alert" not in text
         assert "<img" not in text
@@ -101,12 +101,57 @@ def test_videos_are_in_the_page_unless_they_are_large(
     videos.mkdir()
     (videos / "trained.mp4").write_bytes(b"small")
     (videos / "random.mp4").write_bytes(b"larger than that")
-    monkeypatch.setattr(page, "_MOST_VIDEO_BYTES", 10)
+    monkeypatch.setattr("launch.report.videos._MOST_BYTES", 10)
     text = written(tmp_path)
     assert re.findall(r'<video .* src="(.*?)"', text) == [
         f"data:video/mp4;base64,{base64.b64encode(b'small').decode()}"
     ]
     assert "see videos/random.mp4" in text
+
+
+def test_videos_on_the_way_are_in_the_page_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If not all fit, the newest is among those that do, and the reader is told."""
+    videos = a_folder.make(tmp_path) / "videos"
+    videos.mkdir()
+    for step in (500, 10_000, 1_500, 1_000):
+        (videos / f"train_step_{step}.mp4").write_bytes(b"123456789")
+    (videos / "train_step_.mp4").touch()
+    captions = ["train step 500", "train step 1,000", "train step 1,500"]
+    captions.append("train step 10,000")
+    assert re.findall("<figcaption>(.*)</figc", text := written(tmp_path)) == captions
+    assert "others are in videos/" not in text
+    monkeypatch.setattr("launch.report.videos._MOST_BYTES", 20)
+    text = written(tmp_path)
+    assert re.findall("<figcaption>(.*)</figc", text) == [captions[0], captions[3]]
+    assert "2 of 4 videos" in text
+    monkeypatch.setattr("launch.report.videos._MOST_BYTES", 10)
+    assert re.findall("<figcaption>(.*)</figc", written(tmp_path)) == [captions[3]]
+    monkeypatch.setattr("launch.report.videos._MOST_BYTES", 5)
+    assert "0 of 4 videos" in written(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [
+        ({"environment_failures": 1_234}, "1,234"),
+        ({"environment_stalled_s": 12}, "problem: actor-0: an environment has not"),
+        ({"env_steps": 5}, "Nothing failed, and nothing stood still."),
+    ],
+)
+def test_trouble_with_environments_is_told(
+    tmp_path: Path, figures: dict[str, Any], told: str
+) -> None:
+    """And only then it is not said that nothing failed."""
+    a_folder.write_metrics(
+        a_folder.make(tmp_path), [a_folder.row("actor", 1, **figures)]
+    )
+    (tmp_path / "faults.jsonl").unlink()
+    text = written(tmp_path)
+    assert told in text
+    assert ("Nothing failed" in text) == ("env_steps" in figures)
+    assert ("environments made anew" in text) == ("environment_failures" in figures)
 
 
 def test_a_run_that_has_just_begun_has_a_page(tmp_path: Path) -> None:
@@ -126,7 +171,9 @@ def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
 
 
 def test_several_runs_are_side_by_side(tmp_path: Path) -> None:
-    folders = [a_folder.make(tmp_path / f"seed_{n}", seed=n) for n in range(3)]
+    folders = [
+        a_folder.make(tmp_path / f"seed_{n}", seed=n, run_id=f"{n}") for n in range(3)
+    ]
     folders.append(a_folder.make(tmp_path / "unborn", []))
     text = written(*folders)
     assert set(figures(text)) == {"train_step", "env_steps", "wall_time_s"}
@@ -135,7 +182,7 @@ def test_several_runs_are_side_by_side(tmp_path: Path) -> None:
 
 
 def test_several_runs_that_were_not_judged_have_a_page(tmp_path: Path) -> None:
-    folders = [a_folder.make(tmp_path / name, []) for name in "ab"]
+    folders = [a_folder.make(tmp_path / name, [], run_id=name) for name in "ab"]
     assert figures(written(*folders)) == {}
 
 
@@ -154,6 +201,7 @@ def test_days_of_many_actors_make_a_small_page(tmp_path: Path) -> None:
     text = written(tmp_path)
     assert len(text) < 1_500_000
     assert "1,000 of 2,000 evaluations are drawn" in text
+    assert "only evenly spread pieces of it" in text
     span = figures(text)["time"]["layout"]["xaxis"]["range"]
     assert span == [0, 60_000 * 3_999]
 

@@ -70,6 +70,14 @@ def test_random_policy_and_target_are_drawn(tmp_path: Path) -> None:
     assert list(trace(folder, "target").x) == [0, 5_000]
 
 
+def test_a_run_killed_before_it_trained_has_an_axis_in_whole_steps(
+    tmp_path: Path,
+) -> None:
+    """And lines to compare with."""
+    a_folder.make(tmp_path, [a_folder.evaluation(0, 9.0, 12.0)])
+    assert list(trace(tmp_path, "target").x) == [0, 1_000]
+
+
 def test_thousands_of_evaluations_are_thinned_and_the_last_is_kept() -> None:
     rows = [a_folder.evaluation(n, float(n), float(n)) for n in range(5_000)]
     chosen = returns_chart.thinned(rows)

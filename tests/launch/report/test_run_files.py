@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from experiment import run_dir
 from experiment.errors import ConfigurationError
-from launch.report import run_files
+from launch.report import events, run_files
 from tests.launch.report import a_folder
 
 
@@ -33,6 +35,20 @@ def test_a_run_whose_folder_is_in_use_is_running(tmp_path: Path) -> None:
     finally:
         os.close(lock)
     assert run_files.read(tmp_path).status == "broken off"
+
+
+def test_looking_at_a_run_makes_nothing(tmp_path: Path) -> None:
+    """Not in its folder, which may be one that cannot be written."""
+    before = sorted(a_folder.make(tmp_path).rglob("*"))
+    run_files.read(tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_link_to_a_run_is_that_run(tmp_path: Path) -> None:
+    """`runs/latest` is another one tomorrow."""
+    folder = a_folder.make(tmp_path / "run")
+    (tmp_path / "latest").symlink_to("run")
+    assert run_files.read(tmp_path / "latest").root_dir == folder
 
 
 def test_a_result_tells_how_a_run_has_ended(tmp_path: Path) -> None:
@@ -70,6 +86,17 @@ def test_processes_started_by_hand_leave_the_row_of_their_end(tmp_path: Path) ->
     assert run.train_step == 2_016
 
 
+def test_a_run_that_goes_on_after_its_end_has_not_ended(tmp_path: Path) -> None:
+    """It was resumed 10 s later, and killed before its next row of the end."""
+    at = a_folder.STARTED_AT
+    a_folder.make(tmp_path, started_at=at + 10, pauses=[[at + 30, at + 40]])
+    ended = a_folder.row("run", 30, status="interrupted", train_step=2_016)
+    a_folder.write_metrics(tmp_path, [a_folder.row("learner", 50, train_step=9), ended])
+    run = run_files.read(tmp_path)
+    assert (run.status, run.train_step) == ("broken off", 9)
+    assert run.wall_time_s == 60
+
+
 @pytest.mark.parametrize(
     "missing",
     ["metrics.jsonl", "eval", "eval/random_policy.csv", "config.gin", "faults.jsonl"],
@@ -90,6 +117,20 @@ def test_what_is_cut_off_is_left_out(tmp_path: Path) -> None:
             file.write('{"role": 5000,1')
     run = run_files.read(tmp_path)
     assert (len(run.faults), len(run.returns), run.result) == (1, 6, {})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"time": "now"}, {"time": None}, {"exit_code": "x"}, {"lived_s": []}, {"role": 1}],
+)
+def test_faults_of_another_form_do_no_harm(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    """Their times, say, are drawn."""
+    known = {"time": a_folder.STARTED_AT, "role": "actor-1", "exit_code": 1}
+    row = {**known, "lived_s": 2.0, "restart_in_s": None, **changes}
+    (a_folder.make(tmp_path) / "faults.jsonl").write_text(json.dumps(row))
+    assert len(events.of(run_files.read(tmp_path))) == ("role" in changes)
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:

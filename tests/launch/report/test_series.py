@@ -9,7 +9,7 @@ from launch.report import series
 from launch.report.clock import Clock
 from launch.report.metrics import Points
 
-CLOCK = Clock(0.0, [], [])
+CLOCK = Clock(0.0, [])
 
 
 def test_a_short_line_is_drawn_as_it_was_sent() -> None:

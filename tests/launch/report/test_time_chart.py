@@ -49,6 +49,15 @@ def test_a_run_has_all_panels_on_one_axis(tmp_path: Path) -> None:
     assert figure.layout.xaxis.hoverformat == "%-H:%M:%S"
 
 
+def test_small_numbers_have_no_thousandths(tmp_path: Path) -> None:
+    """Half an update a second is 0.5, not 500m; shares stay shares."""
+    layout = drawn(a_folder.make(tmp_path)).layout
+    updates, waiting = layout.yaxis3, layout.yaxis4
+    assert updates.tickformat == "~g"
+    assert updates.tickformatstops[0].dtickrange == (1, None)
+    assert (waiting.tickformat, waiting.tickformatstops) == (".0%", ())
+
+
 def test_panels_do_not_overlap(tmp_path: Path) -> None:
     """From the top to the bottom, with room for the titles."""
     layout = drawn(a_folder.make(tmp_path)).layout
