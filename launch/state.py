@@ -12,6 +12,7 @@ from typing import Callable
 import psutil
 
 from experiment.errors import EXIT_FINISHED
+from launch.children import Child
 from launch.held_back import held_back
 from launch.progress import Progress
 from launch.worker import Worker
@@ -79,7 +80,9 @@ class ProcessState:
 _MISSING: dict[Life, Callable[[ProcessState], str]] = {
     Life.FAILED: lambda each: f"{each.name} has failed, its log says why",
     Life.RESTARTING: lambda each: (
-        f"{each.name} has died, and is started again in {each.restart_in_s or 0:.0f} s"
+        f"{each.name} has died"
+        if each.restart_in_s is None
+        else f"{each.name} has died, and is started again in {each.restart_in_s:.0f} s"
     ),
     Life.SILENT: lambda each: (
         f"{each.name} has not been heard of for {each.silent_s or 0:.0f} s"
@@ -208,16 +211,18 @@ def of_worker(worker: Worker, progress: Progress) -> ProcessState:
         role.module,
         role.task,
         role.name,
-        _after_the_end(worker, child.exit_code),
+        _after_the_end(worker, child),
         restart_in_s=worker.restart_in_s,
         restarts=worker.restarts,
     )
 
 
-def _after_the_end(worker: Worker, exit_code: int) -> Life:
-    if worker.restart_in_s is not None:
-        return Life.RESTARTING
-    return Life.FINISHED if exit_code in _ENDED else Life.FAILED
+def _after_the_end(worker: Worker, child: Child) -> Life:
+    if child.exit_code in _ENDED and worker.restart_in_s is None:
+        return Life.FINISHED
+    # A death that the launcher has not looked at yet is not the end of the run.
+    is_final = child.is_buried and worker.restart_in_s is None
+    return Life.FAILED if is_final else Life.RESTARTING
 
 
 def of_roles(progress: Progress) -> list[ProcessState]:

@@ -250,6 +250,8 @@ class Supervisor:
         children = self._children()
         end_all(children[1:], GRACE_S + 2)
         end_all(children[:1], GRACE_S + 2)
+        for child in children:  # None is started again, whatever it ended with.
+            child.is_buried = True
 
     def _outcome(self, stop: StopSignal) -> Outcome:
         """How the run ended, as long as its processes are as they were then."""

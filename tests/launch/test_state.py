@@ -30,11 +30,15 @@ def actor(**figures: Any) -> dict[str, Any]:
     return {**row, "memory_mb": 500, **figures}
 
 
-def worker(exit_code: int | None = None, restart_in_s: float | None = None) -> Any:
+def worker(
+    exit_code: int | None = None,
+    restart_in_s: float | None = None,
+    is_buried: bool = True,
+) -> Any:
     """What a `Worker` tells of its process."""
     return types.SimpleNamespace(
         role=types.SimpleNamespace(module="actor", task=0, name="actor-0"),
-        child=types.SimpleNamespace(pid=PID, exit_code=exit_code),
+        child=types.SimpleNamespace(pid=PID, exit_code=exit_code, is_buried=is_buried),
         restart_in_s=restart_in_s,
         restarts=2,
     )
@@ -109,6 +113,14 @@ def test_one_that_has_ended_has_no_figures(
     found = of_worker(worker(exit_code, restart_in_s), progress)
     assert (found.life, found.restart_in_s) == (life, restart_in_s)
     assert found.cpu_percent is found.memory_mb is found.silent_s is None
+
+
+def test_a_death_that_nobody_has_looked_at_is_no_failure_yet(metrics: Metrics) -> None:
+    """A moment later it is started again, most likely."""
+    found = of_worker(worker(1, is_buried=False), metrics.progress())
+    assert found.life is Life.RESTARTING
+    state = run_of(metrics.progress(), needed("learner", Life.RESTARTING))
+    assert state.headline == "learner has died"
 
 
 def test_all_are_ending_when_the_run_has_ended(metrics: Metrics) -> None:
