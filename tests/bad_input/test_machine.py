@@ -15,8 +15,7 @@ import psutil
 import pytest
 import tensorflow as tf
 
-from experiment import machine as machine_lib
-from experiment import proxy, requirements
+from experiment import available_memory, proxy, requirements
 from experiment.definition import Experiment
 from experiment.errors import ConfigurationError
 from experiment.settings import Replay
@@ -140,7 +139,7 @@ def set_memory(monkeypatch: pytest.MonkeyPatch, total: float, free: float) -> No
     """Gives the machine so much memory, in GB."""
     found = SimpleNamespace(total=int(total * 1e9), available=int(free * 1e9))
     monkeypatch.setattr(psutil, "virtual_memory", lambda: found)
-    monkeypatch.setattr(machine_lib, "_GROUP_FILES", {})
+    monkeypatch.setattr(available_memory, "_GROUP_FILES", {})
 
 
 @pytest.mark.parametrize(("per_item", "copies"), [(8, 2), (1, 1)])
