@@ -62,7 +62,7 @@ def _run_in_process(
 ) -> Outcome:
     """All roles in this process, whose failure is the run's."""
     view.say(screen.greeting(options))
-    view.say("loading TensorFlow ...")
+    view.say("loading the libraries ...")
     with screen.log_to(options.root_dir / run_dir.LOGS_DIR / "in_process.log"):
         # Needs TensorFlow, which takes seconds to import; a launcher does not.
         from launch import in_process  # noqa: PLC0415

@@ -70,7 +70,7 @@ def test_a_run_is_shown_from_its_first_moment_to_its_end(tmp_path: Path) -> None
     assert run(tmp_path, view) == Outcome("max_train_steps", 0)
     greeting, loading, end = view.said
     assert "all roles in one process" in greeting
-    assert loading == "loading TensorFlow ..."
+    assert loading == "loading the libraries ..."
     assert end == screen.ENDED
     assert view.headlines[0].startswith("starting")
     assert view.last
