@@ -16,8 +16,8 @@ _MAX_FRAMES = 300
 # Seconds; a minute of video takes 1.
 _TIMEOUT_S = 60
 
-# Pixels that do not change need no colours of their own.
-_PALETTE = "split[a][b];[a]palettegen=stats_mode=diff[p];[b][p]paletteuse"
+# The colours that are in it; those of a GIF are 256 at most.
+_PALETTE = "split[a][b];[a]palettegen[p];[b][p]paletteuse"
 
 
 def write(path: Path, name: str, train_step: int) -> None:
