@@ -93,9 +93,6 @@ class Life:
     def waits(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Times between two rows: when each ended, and how much of it was waited.
 
-        A wait is counted when it is over: what is longer than the time since the row
-        before was waited before that.
-
         Returns:
           Unix times at the ends, seconds that passed, seconds waited of these.
         """

@@ -124,7 +124,7 @@ def bottleneck(run: Run) -> str:
     if run.manifest.in_process:
         return "One process does all the work in turns, so nobody waits for another."
     if actors is None or learner is None:
-        return "Not known: actors and learner have not said how long they wait."
+        return "Not known: there are no figures of training."
     what, remedy = held_back(actors=actors, learner=learner)
     return f"{what[0].upper()}{what[1:]}. {remedy}".strip()
 

@@ -36,6 +36,20 @@ def test_who_others_waited_for_held_the_run_back(
     assert waiting(tmp_path, actors, learner).startswith(begins)
 
 
+def test_the_wait_for_the_first_experience_holds_nobody_back(tmp_path: Path) -> None:
+    """Nor do actors that wait while the learner starts, or after it has ended."""
+    rows = []
+    for n in range(40):
+        trained = min(max(0, n - 20), 10)  # From row 20 to row 30.
+        waited_s = 2 * (n - trained)
+        learner = {"updates_per_s": 100 if trained else 0, "waited_s": waited_s}
+        rows.append(a_folder.row("actor", 2 * n, waited_s=waited_s))
+        rows += [a_folder.row("learner", 2 * n, **learner)] if n <= 30 else []
+    a_folder.write_metrics(a_folder.make(tmp_path), rows)
+    text = words.bottleneck(run_files.read(tmp_path))
+    assert text == "Nobody waits for anybody."
+
+
 def test_who_has_not_said_is_not_blamed(tmp_path: Path) -> None:
     (a_folder.make(tmp_path) / "metrics.jsonl").unlink()
     assert words.bottleneck(run_files.read(tmp_path)).startswith("Not known")
