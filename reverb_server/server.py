@@ -85,22 +85,9 @@ class RunServer:
         self._endpoint = metrics_address and MetricsEndpoint(
             *metrics_address, manifest, is_restart
         )
-        agent, train_step = experiment.make_agent(experiment.environment())
-        weights = tf.nest.flatten(tables.weights_of(agent, train_step))
-        self.manifest = run_start.settle(
-            manifest,
-            [f"{weight.dtype.name}{weight.shape.as_list()}" for weight in weights],
-        )
+        make_tables = self._settle(experiment, manifest)
         self._items = experiment.replay.transitions_per_item
         self._snapshots = ReplaySnapshots(root_dir)
-        make_tables = functools.partial(
-            tables.make_tables,
-            experiment,
-            agent,
-            train_step,
-            manifest.num_actors,
-            str(run_tables.Identity.of(manifest)),
-        )
         # Keep it: a Reverb server that nobody refers to stops.
         self._server, restored = self._start(make_tables, port, restore)
         self._require_restored(restored, restore and not is_restart)
@@ -117,6 +104,25 @@ class RunServer:
         self._publish(root_dir, known.get("env_steps", 0), restored)
         self._metrics = MetricsLog(root_dir)
         self._summaries = Summaries(root_dir, operative_text())
+
+    def _settle(
+        self, experiment: Experiment, manifest: Manifest
+    ) -> Callable[[], list[reverb.Table]]:
+        """Completes the manifest by the agent's weights; returns how to make tables."""
+        agent, train_step = experiment.make_agent(experiment.environment())
+        weights = tf.nest.flatten(tables.weights_of(agent, train_step))
+        self.manifest = run_start.settle(
+            manifest,
+            [f"{weight.dtype.name}{weight.shape.as_list()}" for weight in weights],
+        )
+        return functools.partial(
+            tables.make_tables,
+            experiment,
+            agent,
+            train_step,
+            manifest.num_actors,
+            str(run_tables.Identity.of(manifest)),
+        )
 
     def _start(
         self, make_tables: Callable[[], list[reverb.Table]], port: int, restore: bool

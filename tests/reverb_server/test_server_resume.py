@@ -1,93 +1,33 @@
-"""reverb_server/server.py: a run that goes on, and faults that do not end it."""
+"""reverb_server/server.py: a run that goes on."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
 import os
-import shutil
 import socket
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable
 
-import portpicker
 import pytest
 
-from experiment import definition, run_dir
+from experiment import run_dir
 from experiment.errors import ConfigurationError
-from experiment.manifest import Manifest
-from reverb_server import metrics_endpoint, tables
-from reverb_server import server as server_lib
+from reverb_server import metrics_endpoint
 from reverb_server.membership import Membership
-from reverb_server.replay_layout import replay_layout
-from reverb_server.replay_writer import ReplayWriter
 from reverb_server.server import RunServer
 from reverb_server.telemetry import TelemetrySender
 from tests.reverb_server.conftest import Built
-from tests.reverb_server.episodes import batches, experience
-from tests.reverb_server.run_for_tests import GIN_TEXT, StopByHand, manifest
-from tests.reverb_server.waiting import wait_until
+from tests.reverb_server.run_for_tests import StopByHand
+from tests.reverb_server.server_life import (
+    ITEM,
+    Start,
+    insert,
+    own_row,
+    resumed,
+    serve_once,
+    start,
+)
 
-ITEM = 8
-
-Start = Callable[..., RunServer]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts the server of a run, or of its resume; all end with the test."""
-    with contextlib.ExitStack() as stack:
-
-        def make(
-            run: Manifest | None = None, changes: str = "", **arguments: Any
-        ) -> RunServer:
-            experiment = definition.load_text(GIN_TEXT + changes)
-            port = portpicker.pick_unused_port()
-            run = run or manifest(tmp_path)
-            server = RunServer(experiment, run, port, **arguments)
-            stack.callback(server._server.stop)
-            return server
-
-        yield make
-
-
-def resumed(run: RunServer) -> Manifest:
-    """The run once more, with its next server; the one before is stopped."""
-    run.stop()
-    before = run_dir.read_manifest(Path(run.manifest.root_dir))
-    return dataclasses.replace(before, server_start=before.server_start + 1)
-
-
-def insert(run: RunServer, cartpole: Built, items: int) -> None:
-    """Inserts items of eight transitions each."""
-    before = run.client.server_info(5)[tables.REPLAY]
-    wanted = before.rate_limiter_info.insert_stats.completed + items
-    layout = replay_layout(cartpole.agent, definition.load_text(GIN_TEXT).replay)
-    writer = ReplayWriter(run.client, layout, ITEM, lambda: True)
-    for steps in batches(experience([[items]] * ITEM)):
-        writer(steps)
-    wait_until(lambda: inserted(run) == wanted)
-
-
-def inserted(run: RunServer) -> int:
-    """Items that the table has counted."""
-    limiter = run.client.server_info(5)[tables.REPLAY].rate_limiter_info
-    return int(limiter.insert_stats.completed)
-
-
-def serve_once(run: RunServer) -> None:
-    """Keeps what there is."""
-    answers = iter([False, True])
-    run.serve(lambda seconds: next(answers))
-
-
-def own_row(run: RunServer, tmp_path: Path) -> dict[str, Any]:
-    """The newest row of the server's own, now."""
-    TelemetrySender(run.client, "actor", 0).send({})
-    serve_once(run)
-    return run_dir.last_row(tmp_path, "reverb_server")
+__all__ = ["start"]
 
 
 def test_a_resumed_run_has_its_experience_and_its_environment_steps(
@@ -251,78 +191,3 @@ def test_a_resume_with_another_network_is_refused(start: Start, tmp_path: Path) 
         start(again, "q_network.layers = (7,)")
     assert (tmp_path / run_dir.CONFIG).read_text() == before
     assert run_dir.read_manifest(tmp_path).server_start == 1
-
-
-def test_the_learner_lets_the_table_be_stored(
-    start: Start, cartpole: Built, tmp_path: Path
-) -> None:
-    """From another process: the server keeps it when it hears of it."""
-    run = start()
-    insert(run, cartpole, 3)
-    member = Membership(run.address, "learner", StopByHand())
-    member.store_replay(train_step=40)
-    wait_until(lambda: run.client.server_info(5)[tables.TELEMETRY].current_size)
-    serve_once(run)
-    member.leave()
-    [snapshot] = run._snapshots.newest_first()
-    assert (snapshot.train_step, snapshot.env_steps) == (40, 3 * ITEM)
-    row = run_dir.last_row(tmp_path, "learner")
-    assert row["snapshot"]["train_step"] == 40
-
-
-def test_figures_that_cannot_be_kept_do_not_end_the_run(
-    start: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A disk may be full for a while; here a folder is in the way."""
-    run = start()
-    sender = TelemetrySender(run.client, "actor", 0)
-    (tmp_path / run_dir.METRICS).mkdir()
-    sender.send({"number": 0})
-    serve_once(run)
-    assert "2 rows of figures are lost" in caplog.text
-    (tmp_path / run_dir.METRICS).rmdir()
-    sender.send({"number": 1})
-    serve_once(run)
-    lines = (tmp_path / run_dir.METRICS).read_text().splitlines()
-    numbers = [json.loads(line).get("number") for line in lines]
-    assert numbers == [1, None]
-
-
-def test_a_table_that_cannot_be_stored_does_not_end_the_run(
-    start: Start, cartpole: Built, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The log says so; the next time it may be."""
-    run = start()
-    insert(run, cartpole, 3)
-    snapshots = run._snapshots
-    shutil.rmtree(snapshots.working)
-    snapshots.working.write_text("in the way")
-    assert run.store_replay(train_step=40)
-    snapshots.working.unlink()
-    snapshots.working.mkdir()
-    assert run.store_replay(train_step=50) is None
-    assert [each.train_step for each in snapshots.newest_first()] == [50]
-
-
-def test_a_snapshot_that_cannot_be_kept_does_not_end_the_run(
-    start: Start, cartpole: Built, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Reverb has written it, but it cannot be moved."""
-    run = start()
-    insert(run, cartpole, 3)
-    kept = tmp_path / run_dir.REPLAY_DIR / "snapshots"
-    kept.rmdir()
-    kept.write_text("in the way")
-    run.store_replay(train_step=40)
-    assert "a snapshot of the replay table is lost" in caplog.text
-
-
-def test_a_server_that_hears_from_nobody_sends_figures_of_its_own(
-    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Or the launcher would take it for hung."""
-    monkeypatch.setattr(server_lib, "_OWN_ROW_S", 0.0)
-    run = start()
-    serve_once(run)
-    row = run_dir.last_row(tmp_path, "reverb_server")
-    assert (row["pid"], row["env_steps"]) == (os.getpid(), 0)
