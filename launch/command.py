@@ -20,7 +20,7 @@ from reverb_server import port as port_lib
 
 
 def main() -> int:
-    """Parses, reserves the port, runs, writes the result, says it; the report last."""
+    """Parses, reserves the port, runs, writes the result, the report; says it."""
     stop = process.StopSignal(4 * process.GRACE_S)
     started_at = psutil.Process().create_time()
     options = options_lib.read()
@@ -34,10 +34,10 @@ def main() -> int:
         path = result.write(options, outcome.status, started_at, time.time())
     if path and outcome.exit_code != EXIT_CONFIGURATION:
         screen.farewell(options, outcome, path)
-    if outcome.error:
-        print_line(outcome.error)
+    stop.at_last = lambda: _say_error(outcome)
     if path:
         _report(options.root_dir)
+    _say_error(outcome)
     return outcome.exit_code
 
 
@@ -74,11 +74,14 @@ def _run_in_process(
             return Outcome(run_status.FAILED, code, message)
 
 
-def _report(root_dir: Path) -> None:
-    """Makes the report of a run that has existed; at the worst there is none.
+def _say_error(outcome: Outcome) -> None:
+    """What went wrong is the last thing to be seen."""
+    if outcome.error:
+        print_line(outcome.error)
 
-    All else has been said by now: who does not want to wait for it asks to stop again.
-    """
+
+def _report(root_dir: Path) -> None:
+    """Makes the report of a run that has existed; at the worst there is none."""
     if not (root_dir / run_dir.MANIFEST).exists():
         return
     try:

@@ -36,7 +36,7 @@ process.run(command.main)
 
 
 def test_who_does_not_wait_for_the_report_loses_nothing_else(tmp_path: Path) -> None:
-    """What has become of the run, and what went wrong, is told before it is made."""
+    """What has become of the run is told before, what went wrong is the last line."""
     program = _AFTER_A_RUN.replace("sys.argv[1]", repr(str(a_folder.make(tmp_path))))
     with subprocess.Popen(
         [sys.executable, "-c", program], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
@@ -49,7 +49,7 @@ def test_who_does_not_wait_for_the_report_loses_nothing_else(tmp_path: Path) -> 
                 launcher.send_signal(signal.SIGINT)
                 launcher.send_signal(signal.SIGTERM)  # Two equal ones may become one.
         assert launcher.wait(60) in (130, 143)
-    summary, see, _, error, _ = said
+    summary, see, _, _, error = said
     assert summary.startswith("failed, average return")
     assert see.startswith("see ")
     assert "report.html" not in see
