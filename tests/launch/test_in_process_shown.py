@@ -57,6 +57,12 @@ def run(folder: Path, view: Shown) -> Outcome:
     return command._run_in_process(started_with, StopByHand(), view)
 
 
+@pytest.fixture(autouse=True)
+def any_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests of this process have used TensorFlow before."""
+    monkeypatch.setattr("experiment.devices.use_one_cpu_thread", lambda: None)
+
+
 @pytest.fixture
 def stopped_recording(monkeypatch: pytest.MonkeyPatch) -> None:
     """No videos: they take seconds."""
