@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from experiment import machine
+from experiment import available_memory
 from launch.doctor import options
 from launch.doctor.finding import Check
 from launch.doctor.preset import Preset, checks
@@ -21,7 +21,7 @@ def free(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     memory = SimpleNamespace(total=16 * 10**9, available=16 * 10**9)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
     monkeypatch.setattr(psutil, "swap_memory", lambda: SimpleNamespace(total=0))
-    monkeypatch.setattr(machine, "_GROUP_FILES", {})
+    monkeypatch.setattr(available_memory, "_GROUP_FILES", {})
     return memory
 
 
