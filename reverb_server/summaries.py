@@ -22,10 +22,6 @@ from reverb_server import figures
 # The first actors are written, so that nobody has to look at hundreds of curves.
 MAX_ACTORS = 16
 
-# Who knows how far a run has come on each axis. (A server that was started again does
-# not know the train step until the learner tells it.)
-_COUNTED_BY = {figures.LEARNER: "train_step", figures.SERVER: "env_steps"}
-
 # TensorBoard shows so many points of a curve: a row that comes sooner after the one
 # before it than this part of the time so far is left out.
 _POINTS = 1_000
@@ -65,9 +61,8 @@ class Summaries:
           rows: Of any process, as `figures.FIGURES` describes them.
         """
         for row in rows:
-            axis = _COUNTED_BY.get(row["role"], "")
-            if axis in row:
-                self._steps[axis] = row[axis]
+            if row["role"] == figures.SERVER:
+                self._steps = {axis: row[axis] for axis in figures.AXES}
         for row in rows:
             name = figures.process_name(row["role"], row.get("task", 0))
             if _has_curves(row) and self._is_due(name):

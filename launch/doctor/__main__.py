@@ -71,6 +71,8 @@ def _attempt(checks: Iterable[Check]) -> Iterator[Finding]:
 def main() -> int:
     """Checks, prints, and says whether a run would work."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Ends it, as after `| head`.
+    # A shell lets what it starts in the background ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     show = _printer()
     levels: Counter[str] = Counter()
     for finding in examine(sys.argv[1:]):

@@ -20,13 +20,13 @@ CONFIG = "# Comment\nReplay.batch_size = 16\n\nq_network.layers = (8, 8)\n"
 
 
 def learner(train_step: int) -> dict[str, Any]:
-    """A row of the learner, with its place on one of the axes."""
+    """A row of the learner."""
     return {"role": "learner", "task": 0, "time": 9.0, "train_step": train_step}
 
 
-def server(env_steps: int, **further: Any) -> dict[str, Any]:
-    """A row of the server, with its place on the other."""
-    steps = {"train_step": 0, "env_steps": env_steps}
+def server(train_step: int, env_steps: int, **further: Any) -> dict[str, Any]:
+    """A row of the server, with how far the run has come on both axes."""
+    steps = {"train_step": train_step, "env_steps": env_steps}
     return {"role": "reverb_server", "task": 0, "time": 10.0, **steps, **further}
 
 
@@ -57,7 +57,7 @@ def test_each_number_is_drawn_over_both_axes(
     """At the steps that the server knew; words are not drawn."""
     summaries.write([actor(0, episodes=1, problem="none")])
     row = actor(0, episodes=2, average_return=-1.5, policy_train_step=90)
-    summaries.write([row, learner(100), server(4_000, stall="the learner waits")])
+    summaries.write([row, learner(100), server(100, 4_000, stall="the learner waits")])
     assert curves(tmp_path, "actor-0") == {
         f"{TRAIN}/episodes": [(0, 1), (100, 2)],
         f"{ENV}/episodes": [(0, 1), (4_000, 2)],
@@ -67,8 +67,8 @@ def test_each_number_is_drawn_over_both_axes(
         f"{ENV}/policy_train_step": [(4_000, 90)],
     }
     assert curves(tmp_path, "reverb_server") == {
-        f"{TRAIN}/train_step": [(100, 0)],
-        f"{ENV}/train_step": [(4_000, 0)],
+        f"{TRAIN}/train_step": [(100, 100)],
+        f"{ENV}/train_step": [(4_000, 100)],
         f"{TRAIN}/env_steps": [(100, 4_000)],
         f"{ENV}/env_steps": [(4_000, 4_000)],
     }
@@ -106,13 +106,13 @@ def test_a_server_that_comes_back_goes_on_with_the_curves(
     TensorBoard would drop all points beyond train step 0.
     """
     for steps in (100, 200):
-        rows = [learner(steps), server(10 * steps, train_step=steps)]
+        rows = [learner(steps), server(steps, 10 * steps)]
         MetricsLog(tmp_path).write(rows)
         summaries.write(rows)
     monkeypatch.setattr("os.getpid", lambda: 1)
     again = Summaries(tmp_path, CONFIG)
-    again.write([server(2_000)])
-    again.write([learner(150), server(2_100)])
+    again.write([server(200, 2_000)])
+    again.write([learner(150), server(150, 2_100)])
     points = curves(tmp_path, "reverb_server")[f"{TRAIN}/env_steps"]
     assert sorted(points) == [(100, 1_000), (150, 2_100), (200, 2_000), (200, 2_000)]
     files = list((tmp_path / run_dir.TELEMETRY_DIR / "reverb_server").iterdir())
@@ -160,11 +160,11 @@ def test_a_full_disk_costs_points_only(
     """Those that were written, and those that come when there is space, can be read."""
     summaries = Summaries(tmp_path, CONFIG)
     for number in range(10):
-        summaries.write([actor(0, episodes=number), server(number)])
+        summaries.write([actor(0, episodes=number), server(0, number)])
     assert "a point of the curves of actor-0 is lost" in caplog.text
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-    summaries.write([actor(0, episodes=10), server(10)])
+    summaries.write([actor(0, episodes=10), server(0, 10)])
     points = curves(tmp_path, "actor-0")[f"{ENV}/episodes"]
     values = [value for _, value in points]
     assert values == [*range(len(values) - 1), 10]

@@ -256,7 +256,7 @@ def test_ctrl_c_ends_it_and_what_it_has_started(tmp_path: Path) -> None:
         try:
             wait_until(started.is_symlink)
             process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=20)
+            _, errors = process.communicate(timeout=60)
         finally:
             process.kill()
     assert process.returncode == 130
