@@ -8,9 +8,7 @@ import time
 import uuid
 from typing import Any
 
-import psutil
-
-from experiment import machine
+from experiment import machine, process
 
 DEFAULT_SEED = 0
 
@@ -63,7 +61,7 @@ class Manifest:
         """Of a run that this process starts; `settings` are the other fields."""
         return cls(
             run_id=f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:8]}",
-            started_at=psutil.Process().create_time(),
+            started_at=process.started_at(),
             machine=machine.describe(),
             **settings,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import functools
 import logging
 import os
 import select
@@ -12,6 +13,7 @@ import sys
 import threading
 from typing import Callable, TypeVar
 
+import psutil
 from absl import app, flags
 
 from experiment.errors import (
@@ -27,9 +29,22 @@ _T = TypeVar("_T")
 # Seconds between a stop signal and the end of a process that does not react.
 GRACE_S = 10.0
 
+# Name of the variable by which `launch/local.sh` says when its set-up was done.
+_SET_UP_AT = "ANTIPHON_SET_UP_AT"
 
 # Niceness of processes that the learner does not wait for.
 _NICENESS = 5
+
+
+@functools.cache
+def started_at() -> float:
+    """When this process started to do what it is for.
+
+    Returns:
+      Unix time in seconds: of the end of the set-up in front of it, or of its start.
+    """
+    told = os.environ.pop(_SET_UP_AT, None)  # It is not true of its children.
+    return float(told) if told else psutil.Process().create_time()
 
 
 def give_way() -> None:

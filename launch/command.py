@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import psutil
-
 from experiment import process, run_dir, run_status
 from experiment.errors import EXIT_CONFIGURATION, EXIT_FAILED, one_line
 from launch import memory, result, screen
@@ -22,7 +20,7 @@ from reverb_server import port as port_lib
 def main() -> int:
     """Parses, reserves the port, runs, writes the result, the report; says it."""
     stop = process.StopSignal(4 * process.GRACE_S)
-    started_at = psutil.Process().create_time()
+    started_at = process.started_at()
     options = options_lib.read()
     outcome = result.Outcome(run_status.FAILED, EXIT_FAILED)
     view = view_lib.choose(options.quiet)

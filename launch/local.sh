@@ -7,4 +7,7 @@ root=$(readlink -f "${BASH_SOURCE[0]}")
 root=${root%/*/*}
 "$root/launch/setup.sh"
 
+# Times of the run are counted from here: a first set-up takes minutes.
+export ANTIPHON_SET_UP_AT=${EPOCHREALTIME/,/.}
+
 exec "$root/.venv/bin/python" "$root/launch/run_module.py" launch "$@"

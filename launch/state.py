@@ -9,8 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Callable
 
-import psutil
-
+from experiment import process
 from experiment.errors import EXIT_FINISHED
 from launch.children import Child
 from launch.held_back import held_back
@@ -196,7 +195,7 @@ def run_state(progress: Progress, processes: Iterable[ProcessState]) -> RunState
       progress: The figures, just read.
       processes: See `of_worker` and `of_roles`.
     """
-    seconds = time.time() - psutil.Process().create_time()
+    seconds = time.time() - process.started_at()
     return RunState(seconds, progress, list(processes))
 
 

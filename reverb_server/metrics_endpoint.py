@@ -32,6 +32,9 @@ _SILENCE_S = 60.0
 # Seconds after which a port that another process had is tried again.
 _RETRY_S = 10.0
 
+# Seconds that a last answer may take.
+_CLOSE_S = 5.0
+
 # Prometheus wants base units, and their names at the end: the ending of a figure with
 # this unit, what stands there instead, and by what its value is multiplied.
 _UNITS = {
@@ -149,7 +152,7 @@ class MetricsEndpoint(Collector):
             server, thread = self._serving
             server.shutdown()
             server.server_close()
-            thread.join()
+            thread.join(timeout=_CLOSE_S)
 
 
 def _family(role: str, figure: Figure, rows: Sequence[dict[str, Any]]) -> Metric:

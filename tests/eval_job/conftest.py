@@ -69,6 +69,18 @@ class MakeJudge(Protocol):
         """
 
 
+def manifest(root_dir: Path) -> Manifest:
+    """Of a run that has just begun."""
+    return Manifest.new(
+        gin_file="test.gin",
+        gin_text="",
+        root_dir=str(root_dir),
+        seed=0,
+        num_actors=2,
+        resumed=False,
+    )
+
+
 @pytest.fixture
 def make_judge(tmp_path: Path) -> MakeJudge:
     """All judges that it makes share the folder of the run."""
@@ -96,14 +108,7 @@ def make_judge(tmp_path: Path) -> MakeJudge:
                 target_return=target,
                 video_interval_train_steps=video_interval,
             ),
-            Manifest.new(
-                gin_file="test.gin",
-                gin_text="",
-                root_dir=str(tmp_path),
-                seed=0,
-                num_actors=2,
-                resumed=False,
-            ),
+            manifest(tmp_path),
             tmp_path,
             env_steps=lambda: 1000 * environment.begun,
             seed=np.random.SeedSequence(0),

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import time
 
-import psutil
-
+from experiment import process
 from experiment.manifest import Manifest
 
 
@@ -38,6 +37,6 @@ def test_no_two_runs_have_one_id() -> None:
 def test_the_wall_time_counts_from_the_start_of_the_process() -> None:
     """The seconds that imports take are the user's seconds too."""
     run = manifest()
-    assert run.started_at == psutil.Process().create_time()
+    assert run.started_at == process.started_at()
     assert time.time() - run.started_at <= run.wall_time_s() + 1
     assert run.wall_time_s() > 0

@@ -251,6 +251,27 @@ return 0
     assert ended(process) == (0, "done\n", "")
 
 
+def test_time_counts_from_the_end_of_the_set_up(start: Start) -> None:
+    """Of this process, not of what it starts."""
+    body = """
+import os
+os.environ["ANTIPHON_SET_UP_AT"] = "1000.5"
+print(process.started_at(), "ANTIPHON_SET_UP_AT" in os.environ)
+return 0
+"""
+    assert ended(start(body)) == (0, "1000.5 False\n", "")
+
+
+def test_without_a_set_up_time_counts_from_the_start(start: Start) -> None:
+    """That of the interpreter, imports included."""
+    body = """
+import psutil
+print(process.started_at() - psutil.Process().create_time())
+return 0
+"""
+    assert ended(start(body)) == (0, "0.0\n", "")
+
+
 @pytest.mark.parametrize(("inherited", "then"), [(0, 5), (3, 5), (10, 10)])
 def test_giving_way_never_asks_for_more(
     inherited: int, then: int, start: Start

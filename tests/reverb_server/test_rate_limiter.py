@@ -242,18 +242,13 @@ def test_actors_and_learner_go_on_and_keep_the_ratio(
         threading.Thread(target=act, args=(served, layout, envs, stop), daemon=True)
         for _ in range(actors)
     ]
-    batches_taken: list[None] = []
+    taken: list[None] = []
     wanted = math.ceil(max(3_000, 2 * tolerance) / replay.batch_size / STEPS)
-
-    def learn() -> None:
-        dataset = replay_dataset(served.address, layout, replay.batch_size)
-        for _ in dataset.unbatch().prefetch(2 * STEPS).batch(STEPS).take(wanted):
-            batches_taken.append(None)
-
-    learner = threading.Thread(target=learn, daemon=True)
+    dataset = replay_dataset(served.address, layout, replay.batch_size)
+    learner = threading.Thread(target=take, args=(dataset, wanted, taken), daemon=True)
     for thread in (*writers, learner):
         thread.start()
-    wait_until(lambda: len(batches_taken) == wanted)
+    wait_until(lambda: len(taken) == wanted)
     stop.set()
     inserted, sampled = counts(served)
     assert sampled * replay.transitions_per_item >= wanted * STEPS * replay.batch_size
@@ -262,6 +257,12 @@ def test_actors_and_learner_go_on_and_keep_the_ratio(
     for writer in writers:
         writer.join(timeout=20)
         assert not writer.is_alive()
+
+
+def take(dataset: tf.data.Dataset, wanted: int, taken: list[None]) -> None:
+    """Takes batches as the learner does."""
+    for _ in dataset.unbatch().prefetch(2 * STEPS).batch(STEPS).take(wanted):
+        taken.append(None)
 
 
 def act(served: Served, layout: ReplayLayout, envs: int, stop: threading.Event) -> None:
