@@ -19,6 +19,7 @@ CONFIG = "config.gin"
 METRICS = "metrics.jsonl"
 FAULTS = "faults.jsonl"
 RESULT = "result.json"
+END = "end.npz"  # While the run ends: why, and its weights.
 RETURNS_PLOT = "returns.png"
 REPORT = "report.html"
 LOGS_DIR = "logs"

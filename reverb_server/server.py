@@ -13,7 +13,6 @@ from typing import Any, Callable
 
 import reverb
 import tensorflow as tf
-from tf_agents.experimental.distributed import reverb_variable_container
 
 from experiment import proxy, run_dir, run_start
 from experiment.definition import Experiment, operative_text
@@ -22,6 +21,7 @@ from experiment.interval import Interval
 from experiment.manifest import Manifest
 from reverb_server import figures, restored_server, run_tables, tables
 from reverb_server.address import NO_ANSWER
+from reverb_server.kept_end import KeptEnd
 from reverb_server.known_learner import KnownLearner, first_step
 from reverb_server.metrics_endpoint import MetricsEndpoint
 from reverb_server.metrics_log import MetricsLog
@@ -97,11 +97,11 @@ class RunServer:
         self._replay_figures = ReplayFigures(experiment.replay)
         self._resources = Resources()
         self._stalls = StallWatch(self.address, self._items)
-        self._end_is_kept = False
         known = run_dir.last_row(root_dir, figures.SERVER)
         self._learner = KnownLearner(first_step(known, manifest, restored, is_restart))
         self._problem: str | None = None
         self._publish(root_dir, known.get("env_steps", 0), restored)
+        self._end = KeptEnd(self.address, root_dir, is_restart)
         self._metrics = MetricsLog(root_dir)
         self._summaries = Summaries(root_dir, operative_text())
 
@@ -182,7 +182,7 @@ class RunServer:
         while not should_stop(_POLL_S):
             if self.keep_rows(own_row.due()):
                 last_heard = time.monotonic()
-            if is_supervised or not self._end_is_kept:
+            if is_supervised or not self._end.is_kept:
                 continue
             if time.monotonic() - last_heard > _QUIET_S:
                 return
@@ -221,6 +221,7 @@ class RunServer:
         """Keeps the last rows, and stops the server."""
         self.keep_rows()
         self._server.stop()
+        self._end.forget()
         if self._endpoint:
             self._endpoint.close()
         os.close(self._lock)
@@ -246,9 +247,7 @@ class RunServer:
         stall = self._stalls.look(info, told, time.monotonic())
         if received or is_due:
             rows.append({**self._own_row(info), "stall": stall})
-        if info[tables.END].current_size and not self._end_is_kept:
-            self._end_is_kept = True
-            rows.append(self._end_row())
+        rows += self._end.look(info)
         self._metrics.write(rows)
         self._summaries.write(rows)
         if self._endpoint:
@@ -285,14 +284,3 @@ class RunServer:
     def _inserted(self, replay: Any) -> int:
         """Transitions that were ever inserted, as far as the table knows."""
         return int(replay.rate_limiter_info.insert_stats.completed) * self._items
-
-    def _end_row(self) -> dict[str, Any]:
-        status, weights = run_tables.read_end(self.address)
-        step = int(weights[reverb_variable_container.TRAIN_STEP_KEY])
-        logging.info("the run has ended: %s at train step %d", status, step)
-        return {
-            "role": figures.RUN,
-            "time": time.time(),
-            "status": status,
-            "train_step": step,
-        }
