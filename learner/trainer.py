@@ -85,7 +85,7 @@ class Trainer:
 
         Raises:
           ConfigurationError: XLA does not know an operation of the agent.
-          DivergedError: The loss is not finite; XLA drops the agent's own check.
+          DivergedError: The loss is not finite.
         """
         start = time.monotonic()
         is_ready = self.batches.wait(steps, _WAIT_S)
@@ -101,8 +101,10 @@ class Trainer:
                     "XLA cannot compile the agent's gradient steps; set "
                     f"Train.jit_compile = False. ({one_line(error)})"
                 ) from error
+            if "CheckNumerics" in error.message:  # The agent's own look at its loss.
+                raise DivergedError("the loss is not finite", before) from error
             raise
-        if not math.isfinite(self._loss):
+        if not math.isfinite(self._loss):  # XLA drops the agent's own look.
             raise DivergedError(f"the loss is {float(self._loss)}", self.train_step)
         if before // self._summary_interval < self.train_step // self._summary_interval:
             self._summarize(tf.summary.scalar, "Losses/loss", self._loss)

@@ -15,15 +15,12 @@ import pytest
 
 from experiment import run_dir
 from tests.bad_input.conftest import Refuse
-from tests.faults.running import ENDLESS, Running, running_in
+from tests.faults.running import WITHOUT_END, Running, running_in
 from tests.system.commands import Command
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 Launch = Callable[..., Command]
-
-# Without the bindings, which the run has already.
-FLAGS = [flag for flag in ENDLESS if not flag.startswith("--gin_bindings")]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +29,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with running_in(tmp_path_factory.mktemp("stored")) as running:
         running.wait(lambda: len(running.snapshots()) > 1)
         running.command.send(signal.SIGINT)
-        assert running.command.wait(40) == 130
+        assert running.command.wait() == 130
         yield running.folder
 
 
@@ -116,7 +113,7 @@ def test_another_algorithm_is_refused(
     command = launch(
         "--root_dir=run", "--resume", *(f"--gin_bindings={flag}" for flag in flags)
     )
-    assert command.wait(60) == 2, command.output
+    assert command.wait() == 2, command.output
     last = command.output.splitlines()[-1]
     assert "Experiment.agent was @dqn_agent, is @my_agent" in last
     command.assert_nothing_is_left(timeout_s=1)
@@ -154,14 +151,14 @@ def test_lost_experience_is_not_gone_on_without(folder: Path, launch: Launch) ->
     """Unless one says so; then the steps are counted on."""
     for snapshot in _newest_snapshots(folder):
         _truncate(snapshot)
-    command = launch("--root_dir=run", "--resume", *FLAGS)
-    assert command.wait(60) == 2, command.output
+    command = launch("--root_dir=run", "--resume", *WITHOUT_END)
+    assert command.wait() == 2, command.output
     last = command.output.splitlines()[-1]
     assert last.endswith("go on with an empty table by --resume --discard_replay.")
     command.assert_nothing_is_left(timeout_s=1)
 
     env_steps, rows = _env_steps(folder), len(_rows(folder))
-    command = launch("--root_dir=run", "--resume", "--discard_replay", *FLAGS)
+    command = launch("--root_dir=run", "--resume", "--discard_replay", *WITHOUT_END)
     running = Running(command, folder)
     running.wait_until_well()
     first = _rows_of_the_resume(running, rows)[0]
@@ -181,7 +178,7 @@ def test_a_damaged_snapshot_is_passed_over(folder: Path, launch: Launch) -> None
     """Loudly: the one before it is restored."""
     newest, before = _newest_snapshots(folder)
     _truncate(newest)
-    running = Running(launch("--root_dir=run", "--resume", *FLAGS), folder)
+    running = Running(launch("--root_dir=run", "--resume", *WITHOUT_END), folder)
     running.wait_until_well()
     assert running.logged("reverb_server", f"the replay snapshot {newest} is damaged")
     assert running.logged(
@@ -196,7 +193,7 @@ def test_what_a_resume_changes_is_applied_and_said(
     command = launch(
         "--root_dir=run",
         "--resume",
-        *FLAGS,
+        *WITHOUT_END,
         "--gin_bindings=dqn_agent.learning_rate = 1e-4",
         "--gin_bindings=Replay.samples_per_insert = 16",
         "--gin_bindings=Replay.max_size = 5_000",
@@ -218,7 +215,7 @@ def test_another_number_of_actors_is_applied_and_said(
     folder: Path, launch: Launch
 ) -> None:
     """It is a flag with a default, so it may change by chance."""
-    command = launch("--root_dir=run", "--resume", *FLAGS, "--num_actors=3")
+    command = launch("--root_dir=run", "--resume", *WITHOUT_END, "--num_actors=3")
     running = Running(command, folder)
     running.wait(lambda: running.rows("actor", task=2))
     running.wait_until_well()

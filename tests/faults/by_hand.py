@@ -7,11 +7,8 @@ from typing import Callable
 
 import portpicker
 
-from tests.faults.running import ENDLESS, Running
+from tests.faults.running import UNHURRIED, Running
 from tests.system.commands import Command
-
-# The server reads the bindings; the other flags of `ENDLESS` are the launcher's.
-_SMALL = tuple(flag for flag in ENDLESS if flag.startswith("--gin_bindings"))
 
 
 class ByHand:
@@ -47,7 +44,7 @@ class ByHand:
             f"--root_dir={name}",
             f"--port={self._port}",
             "--num_actors=1",
-            *_SMALL,
+            UNHURRIED,
             *flags,
         )
 

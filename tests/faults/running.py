@@ -14,18 +14,19 @@ from typing import Any, Callable
 import psutil
 
 from experiment import run_dir
-from tests.system.commands import CHECKOUT, Command
+from tests.system.commands import CHECKOUT, TIMEOUT_S, Command
 
-# Small, without end, and with a snapshot every few seconds.
-ENDLESS = (
+# Flags of the launcher only.
+WITHOUT_END = (
     "--num_actors=2",
     "--max_train_steps=1000000000",
     "--target_return=1000000",
-    "--gin_bindings=q_network.layers = (16,)",
-    "--gin_bindings=Replay.min_size_to_sample = 200",
-    "--gin_bindings=Collect.initial_collect_steps = 200",
-    "--gin_bindings=Train.checkpoint_interval_s = 3",
 )
+
+# With a snapshot every few seconds.
+UNHURRIED = f"--gin_file={Path(__file__).with_name('unhurried.gin')}"
+
+ENDLESS = (*WITHOUT_END, UNHURRIED)
 
 # A module of the user: it works in all processes but the learner's.
 _BROKEN = """
@@ -39,9 +40,6 @@ def network(*specs):
         raise RuntimeError("no network today")
     return q_network(*specs)
 """
-
-# Under load everything takes longer.
-TIMEOUT_S = 150.0
 
 
 class Running:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any, Callable
@@ -42,7 +43,7 @@ def test_a_killed_actor_ends_the_run_if_nothing_is_to_be_restarted(run: Run) -> 
     running = run("--max_restarts=0")
     running.wait_until_well()
     running.kill("actor", task=1)
-    assert running.command.wait(40) == 1
+    assert running.command.wait() == 1
     running.command.assert_nothing_is_left(timeout_s=1)
     _, told, why = running.command.output.partition("curves: ")
     assert told
@@ -58,7 +59,7 @@ def test_a_learner_that_cannot_start_ends_the_run(
 ) -> None:
     """Nobody waits for it for a day; its error is shown last."""
     command = launch_broken(launch, tmp_path, "--max_restarts=0")
-    assert command.wait(60) == 1
+    assert command.wait() == 1
     assert command.output.splitlines()[-1].endswith("RuntimeError: no network today")
     command.assert_nothing_is_left(timeout_s=1)
     result = json.loads((tmp_path / "run" / "result.json").read_text())
@@ -68,9 +69,9 @@ def test_a_learner_that_cannot_start_ends_the_run(
 def test_weights_that_are_no_numbers_end_the_run(run: Run) -> None:
     """They are neither published nor stored, and a restart would come there again."""
     running = run("--gin_bindings=dqn_agent.learning_rate = 1e30")
-    assert running.command.wait(90) == 2
+    assert running.command.wait() == 2
     last = running.command.output.splitlines()[-1]
     assert last.startswith("learner failed (exit code 2")
-    assert "non-finite weights in" in last or "the loss is" in last
+    assert re.search("non-finite weights in|the loss is", last)
     running.command.assert_nothing_is_left(timeout_s=1)
     assert "starting it again" not in running.command.output

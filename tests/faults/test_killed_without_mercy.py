@@ -9,9 +9,10 @@ from typing import Any, Callable
 import pytest
 
 from experiment import run_dir
+from experiment.presets import DEFAULT_PRESET
 from tests.faults.by_hand import ByHand
 from tests.faults.conftest import Run
-from tests.faults.running import ENDLESS, Running
+from tests.faults.running import WITHOUT_END, Running
 from tests.system.commands import Command
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -65,7 +66,9 @@ def test_a_run_of_which_all_was_killed_goes_on(
     run: Run, launch: Callable[..., Command]
 ) -> None:
     """From one snapshot interval before, with a policy that is as good."""
-    running = run("--gin_bindings=q_network.layers = (128, 128)")
+    running = run(
+        f"--gin_file={DEFAULT_PRESET}", "--gin_bindings=Train.checkpoint_interval_s = 3"
+    )
     running.wait(lambda: _last_return(running) > 80)
     running.wait(running.snapshots)
     killed = running.command.processes()
@@ -80,18 +83,13 @@ def test_a_run_of_which_all_was_killed_goes_on(
     pids = {process.pid for process in killed}
 
     resumed = Running(
-        launch("--root_dir=run", "--resume", *_FLAGS_OF_THE_LAUNCHER), running.folder
+        launch("--root_dir=run", "--resume", *WITHOUT_END), running.folder
     )
     resumed.wait(lambda: _of_others(resumed, "eval_job", "average_return", pids))
     assert _of_others(resumed, "learner", "train_step", pids)[0] >= train_step
     assert _of_others(resumed, "reverb_server", "replay_size", pids)[0] >= size
     assert _of_others(resumed, "eval_job", "average_return", pids)[0] > 50
     resumed.wait_until_well()
-
-
-_FLAGS_OF_THE_LAUNCHER = [
-    flag for flag in ENDLESS if not flag.startswith("--gin_bindings")
-]
 
 
 def _last_return(running: Running) -> float:

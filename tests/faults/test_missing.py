@@ -80,7 +80,7 @@ def test_an_actor_leaves_a_server_that_is_another_runs_now(
     run.server.send(signal.SIGKILL)
     run.server.wait(5)
     run.serve("other")
-    assert actor.wait(60) == 2, actor.output
+    assert actor.wait() == 2, actor.output
     mine, other = (
         json.loads((tmp_path / name / run_dir.MANIFEST).read_text())["run_id"]
         for name in ("run", "other")

@@ -168,15 +168,25 @@ def test_the_policy_lags_are_there_for_tensorboard(
     assert buckets[:, 2].sum() == 4 * BATCH_SIZE
 
 
+@pytest.mark.parametrize(
+    ("jit_compile", "message"),
+    [
+        (True, "the loss is nan at train step"),
+        (False, "the loss is not finite at train step"),
+    ],
+)
 def test_a_loss_that_is_no_number_ends_the_training(
-    learning: Learning,
+    learning: Learning, jit_compile: bool, message: str
 ) -> None:
-    """XLA leaves out the agent's own check."""
+    """XLA leaves out the agent's own check; else that is the first to see it."""
     trainer = learning.build()
+    trainer._learner._agent._take_steps = CompiledAgent(
+        trainer.agent, jit_compile
+    )._take_steps
     learning.fill(policy_train_step=0)
     for variable in trainer.agent.policy.variables():
         variable.assign(np.full(variable.shape, np.nan))
-    with pytest.raises(DivergedError, match="the loss is nan at train step"):
+    with pytest.raises(DivergedError, match=message):
         run_until(trainer, 4)
 
 

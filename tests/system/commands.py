@@ -17,6 +17,9 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[2]
 _MARK = "ANTIPHON_TEST_MARK"
 
+# Seconds that anything may take: under load everything takes longer.
+TIMEOUT_S = 150.0
+
 
 class Command:
     """A command that is bounded in time, and whose processes are known by a mark."""
@@ -43,7 +46,7 @@ class Command:
         """Sends a signal to the command itself, not to its children."""
         self._process.send_signal(number)
 
-    def wait(self, timeout_s: float) -> int:
+    def wait(self, timeout_s: float = TIMEOUT_S) -> int:
         """Waits for its end; returns the exit code, negative for a signal."""
         try:
             return self._process.wait(timeout_s)
