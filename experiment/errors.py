@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Collection
 
 # Exit codes of every process of the project.
 EXIT_FINISHED = 0
@@ -44,8 +45,8 @@ class DivergedError(ConfigurationError):
     def __init__(self, what: str, train_step: int) -> None:
         """Args: what: Which numbers; train_step: When."""
         super().__init__(
-            f"{what} at train step {train_step}: a smaller learning rate, or "
-            "dqn_agent.gradient_clipping, may help; look for infinite rewards and "
+            f"{what} at train step {train_step}: a smaller learning rate, or the "
+            "agent's gradient_clipping, may help; look for infinite rewards and "
             "observations too. The last checkpoint is from before."
         )
 
@@ -105,3 +106,25 @@ def check_number(
     )
     if not legal:
         raise ConfigurationError(f"{name} is {value!r}; it must be {allowed}.")
+
+
+def check_bool(name: str, value: bool) -> None:
+    """Refuses what is neither True nor False.
+
+    Raises:
+      ConfigurationError: It is something else.
+    """
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name} is {value!r}; it must be True or False.")
+
+
+def check_one_of(name: str, value: str, allowed: Collection[str]) -> None:
+    """Refuses a word that is not one of some.
+
+    Raises:
+      ConfigurationError: It is not.
+    """
+    if not isinstance(value, str) or value not in allowed:
+        raise ConfigurationError(
+            f"{name} is {value!r}; it must be one of {sorted(allowed)}."
+        )

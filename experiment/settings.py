@@ -10,7 +10,7 @@ import dataclasses
 
 import gin
 
-from experiment.errors import ConfigurationError, check_number
+from experiment.errors import ConfigurationError, check_bool, check_number
 
 # "Never", in seconds: 30 years. Waits of more overflow.
 _MOST_SECONDS = 1_000_000_000
@@ -133,10 +133,7 @@ class Train:
         """Validates; raises `ConfigurationError`."""
         for name in ("max_train_steps", "steps_per_call", "summary_interval"):
             check_number(f"Train.{name}", getattr(self, name), 1, integer=True)
-        if not isinstance(self.jit_compile, bool):
-            raise ConfigurationError(
-                f"Train.jit_compile is {self.jit_compile!r}; it must be True or False."
-            )
+        check_bool("Train.jit_compile", self.jit_compile)
         for name in ("publish_interval_s", "checkpoint_interval_s"):
             _check_seconds(f"Train.{name}", getattr(self, name))
 

@@ -1,4 +1,4 @@
-"""experiment/networks.py: the tutorial's Q-network."""
+"""experiment/networks/q_network.py: the tutorial's Q-network."""
 
 from __future__ import annotations
 
@@ -84,17 +84,34 @@ def test_layers_that_cannot_be_built_are_refused(layers: Any) -> None:
         networks.q_network(OBSERVATION, ACTION, layers=layers)
 
 
-@pytest.mark.parametrize(
-    "observation",
-    [
-        tf.TensorSpec([84, 84, 4], tf.uint8),
-        tf.TensorSpec([], tf.int64),
-        {"position": OBSERVATION},
-        (OBSERVATION, OBSERVATION),
-    ],
-)
-def test_an_observation_that_is_no_vector_is_refused(observation: Any) -> None:
-    """The message says what to do: bind a network that fits."""
-    with pytest.raises(ConfigurationError, match="one observation vector") as raised:
-        networks.q_network(observation, ACTION)
-    assert "`network`" in str(raised.value)
+def test_a_dueling_network_adds_values_and_advantages() -> None:
+    """Against NumPy: what all actions have in common is the value's."""
+    built = networks.q_network(OBSERVATION, ACTION, layers=(8,), dueling=True)
+    built.create_variables(OBSERVATION)
+    weights = [variable.numpy() for variable in built.variables]
+    assert [each.shape for each in weights[2:]] == [(8, 1), (1,), (8, 3), (3,)]
+    observations = np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32)
+    hidden = np.maximum(observations @ weights[0] + weights[1], 0)
+    value = hidden @ weights[2] + weights[3]
+    advantages = hidden @ weights[4] + weights[5]
+    wanted = value + advantages - advantages.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(built(observations)[0], wanted, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("dueling", [1, "True", None])
+def test_dueling_is_true_or_false(dueling: Any) -> None:
+    """A preset may bind anything."""
+    with pytest.raises(ConfigurationError, match=r"q_network\.dueling is"):
+        networks.q_network(OBSERVATION, ACTION, dueling=dueling)
+
+
+@pytest.mark.parametrize("dueling", [False, True])
+def test_a_copy_shares_no_weights(dueling: bool) -> None:
+    """The target network is one, and starts with the same weights."""
+    built = networks.q_network(OBSERVATION, ACTION, dueling=dueling)
+    built.create_variables(OBSERVATION)
+    copy = built.copy(name="copy")
+    copy.create_variables(OBSERVATION)
+    ours = {variable.ref() for variable in built.variables}
+    assert not ours & {variable.ref() for variable in copy.variables}
+    assert len(copy.variables) == len(built.variables)

@@ -1,4 +1,4 @@
-"""experiment/agents.py: DQN as the preset has it, or a clear refusal."""
+"""experiment/agents/dqn.py: DQN as the preset has it, or a clear refusal."""
 
 from __future__ import annotations
 
@@ -94,6 +94,34 @@ def test_the_loss_is_that_of_q_learning(
     np.testing.assert_allclose(found, losses.mean(), rtol=1e-5)
 
 
+def test_n_rewards_are_summed_up_before_a_q_value_stands_for_the_rest() -> None:
+    """By NumPy; what comes after the end of an episode counts for nothing."""
+    agent = dqn(n_step=3, gamma=0.5, loss="squared")
+    assert agent.train_sequence_length == 4
+    numbers = np.random.default_rng(3)
+    discount = np.ones((2, 4))
+    discount[1, 1] = 0  # The second window goes on in the next episode.
+    reward = numbers.normal(size=(2, 4))
+    observation = tf.constant(numbers.normal(size=(2, 4, 4)), tf.float32)
+    steps = trajectory.Trajectory(
+        step_type=tf.fill([2, 4], StepType.MID),
+        observation=observation,
+        action=tf.zeros([2, 4], tf.int64),
+        policy_info=(),
+        next_step_type=tf.fill([2, 4], StepType.MID),
+        reward=tf.constant(reward, tf.float32),
+        discount=tf.constant(discount, tf.float32),
+    )
+    value = agent._q_network(observation[:, 0])[0].numpy()[:, 0]
+    rest = agent._target_q_network(observation[:, 3])[0].numpy().max(axis=1)
+    goal = [
+        reward[0, 0] + 0.5 * reward[0, 1] + 0.25 * reward[0, 2] + 0.125 * rest[0],
+        reward[1, 0] + 0.5 * reward[1, 1],
+    ]
+    found = agent.train(steps).loss
+    np.testing.assert_allclose(found, np.mean((goal - value) ** 2), rtol=1e-5)
+
+
 def test_training_on_one_batch_learns_it(batch: trajectory.Trajectory) -> None:
     """The target network stands still, so the loss has to fall; steps are counted."""
     agent = dqn(learning_rate=3e-3, target_update_period=1_000)
@@ -173,6 +201,8 @@ def test_a_network_of_the_user_is_built_from_the_specs() -> None:
         ("double_q", "False"),
         ("loss", "hubert"),
         ("loss", ["huber"]),
+        ("n_step", 0),
+        ("n_step", 2.0),
         ("gradient_clipping", 0),
         ("gradient_clipping", math.inf),
     ],

@@ -1,0 +1,22 @@
+"""Agents, as factories `(time_step_spec, action_spec, train_step) -> TFAgent`.
+
+Each module has one family; importing this package makes all of them known to gin.
+"""
+
+from __future__ import annotations
+
+from typing import Callable
+
+import tensorflow as tf
+from tf_agents.agents import tf_agent
+from tf_agents.trajectories import time_step as ts
+from tf_agents.typing import types
+
+from experiment.agents.categorical_dqn import categorical_dqn_agent
+from experiment.agents.dqn import dqn_agent
+
+__all__ = ["AgentFactory", "categorical_dqn_agent", "dqn_agent"]
+
+AgentFactory = Callable[
+    [ts.TimeStep, types.NestedTensorSpec, tf.Variable], tf_agent.TFAgent
+]

@@ -1,0 +1,88 @@
+"""Categorical DQN: learns the distribution of returns instead of their mean."""
+
+from __future__ import annotations
+
+import gin
+import tensorflow as tf
+from tf_agents.agents import tf_agent
+from tf_agents.agents.categorical_dqn import (
+    categorical_dqn_agent as tf_categorical_dqn_agent,
+)
+from tf_agents.trajectories import time_step as ts
+from tf_agents.typing import types
+
+from experiment.agents import checks
+from experiment.errors import ConfigurationError, check_number
+from experiment.factories import check_factory
+from experiment.networks import NetworkFactory, categorical_q_network
+
+
+@gin.configurable
+def categorical_dqn_agent(
+    time_step_spec: ts.TimeStep,
+    action_spec: types.NestedTensorSpec,
+    train_step: tf.Variable,
+    *,
+    network: NetworkFactory = categorical_q_network,
+    min_q_value: float = -10.0,
+    max_q_value: float = 10.0,
+    learning_rate: float = 1e-3,
+    gamma: float = 0.99,
+    epsilon_greedy: float = 0.1,
+    target_update_period: int = 1,
+    target_update_tau: float = 1.0,
+    n_step: int = 1,
+    gradient_clipping: float | None = None,
+) -> tf_agent.TFAgent:
+    """C51 (Bellemare et al., 2017, arXiv:1707.06887).
+
+    Args:
+      time_step_spec: Spec of one unbatched time step.
+      action_spec: Must be one scalar of discrete actions, counted from 0.
+      train_step: int64 scalar variable that counts gradient steps.
+      network: Factory of a network of logits [B, actions, atoms], with `num_atoms`.
+      min_q_value: Smallest discounted return that can be told; the default is C51's.
+      max_q_value: The largest one. Returns beyond count as this.
+      learning_rate: Of Adam.
+      gamma: Discount of future rewards, in [0, 1].
+      epsilon_greedy: Probability of a random action in the collect policy.
+      target_update_period: Gradient steps between updates of the target network.
+      target_update_tau: Share of the weights copied at such an update; 1 is all.
+      n_step: Rewards that are summed up before a distribution stands for the rest.
+      gradient_clipping: Largest norm of a gradient; None clips nothing.
+
+    Returns:
+      The agent, its variables not yet initialised.
+
+    Raises:
+      ConfigurationError: A value is out of range, or the actions do not suit it.
+    """
+    name = "categorical_dqn_agent"
+    checks.check_optimisation(name, learning_rate, gamma, gradient_clipping)
+    checks.check_targets(name, target_update_period, target_update_tau)
+    checks.check_q_learning(name, epsilon_greedy, n_step)
+    check_number(f"{name}.min_q_value", min_q_value)
+    check_number(f"{name}.max_q_value", max_q_value, above=min_q_value)
+    check_factory(f"{name}.network", network, takes=2)
+    checks.check_discrete(name, action_spec)
+    built = network(time_step_spec.observation, action_spec)
+    if not hasattr(built, "num_atoms"):
+        raise ConfigurationError(
+            f"{name}.network makes {built!r}, which has no num_atoms; bind a network "
+            "of distributions to it, e.g. @categorical_q_network."
+        )
+    return tf_categorical_dqn_agent.CategoricalDqnAgent(
+        time_step_spec,
+        action_spec,
+        categorical_q_network=built,
+        optimizer=tf.keras.optimizers.Adam(learning_rate=learning_rate),
+        min_q_value=min_q_value,
+        max_q_value=max_q_value,
+        epsilon_greedy=epsilon_greedy,
+        n_step_update=n_step,
+        target_update_period=target_update_period,
+        target_update_tau=target_update_tau,
+        gamma=gamma,
+        gradient_clipping=gradient_clipping,
+        train_step_counter=train_step,
+    )

@@ -1,0 +1,74 @@
+"""What no agent can learn with, refused by the name of the gin parameter."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+from tf_agents.specs import tensor_spec
+from tf_agents.typing import types
+
+from experiment.errors import ConfigurationError, check_number
+
+
+def check_optimisation(
+    agent: str, learning_rate: float, gamma: float, gradient_clipping: float | None
+) -> None:
+    """Refuses rates and discounts out of range.
+
+    Raises:
+      ConfigurationError: One of them is.
+    """
+    check_number(f"{agent}.learning_rate", learning_rate, above=0)
+    check_number(f"{agent}.gamma", gamma, at_least=0, at_most=1)
+    if gradient_clipping is not None:
+        check_number(f"{agent}.gradient_clipping", gradient_clipping, above=0)
+
+
+def check_targets(agent: str, period: int, tau: float) -> None:
+    """Refuses what no target network can be updated by.
+
+    Raises:
+      ConfigurationError: It is out of range.
+    """
+    check_number(f"{agent}.target_update_period", period, at_least=1, integer=True)
+    check_number(f"{agent}.target_update_tau", tau, above=0, at_most=1)
+
+
+def check_q_learning(agent: str, epsilon_greedy: float, n_step: int) -> None:
+    """Refuses exploration and returns that Q-learning cannot have.
+
+    Raises:
+      ConfigurationError: One of them is out of range.
+    """
+    check_number(f"{agent}.epsilon_greedy", epsilon_greedy, at_least=0, at_most=1)
+    check_number(f"{agent}.n_step", n_step, at_least=1, integer=True)
+
+
+def check_discrete(agent: str, action_spec: types.NestedTensorSpec) -> None:
+    """Refuses any action but one discrete scalar counted from 0.
+
+    Raises:
+      ConfigurationError: The actions are others.
+    """
+    flat = tf.nest.flatten(action_spec)
+    if (
+        len(flat) == 1
+        and isinstance(flat[0], tensor_spec.BoundedTensorSpec)
+        and tensor_spec.is_discrete(flat[0])
+        and flat[0].shape.rank == 0
+        and flat[0].minimum == 0
+    ):
+        return
+    raise ConfigurationError(
+        f"{agent} needs one discrete action counted from 0, but this environment's "
+        f"actions are {describe(action_spec)}; choose another agent or another "
+        "environment."
+    )
+
+
+def describe(specs: types.NestedTensorSpec) -> str:
+    """Specs in words, with their bounds."""
+    return ", ".join(
+        f"{spec.dtype.name}{list(spec.shape)} in "
+        f"[{getattr(spec, 'minimum', '-inf')}, {getattr(spec, 'maximum', 'inf')}]"
+        for spec in tf.nest.flatten(specs)
+    )

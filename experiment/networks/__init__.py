@@ -1,0 +1,20 @@
+"""Networks, as factories `(observation_spec, action_spec) -> Network`.
+
+Importing this package makes all of them known to gin.
+"""
+
+from __future__ import annotations
+
+from typing import Callable
+
+from tf_agents.networks import network
+from tf_agents.typing import types
+
+from experiment.networks.categorical_q_network import categorical_q_network
+from experiment.networks.q_network import q_network
+
+__all__ = ["NetworkFactory", "categorical_q_network", "q_network"]
+
+NetworkFactory = Callable[
+    [types.NestedTensorSpec, types.NestedTensorSpec], network.Network
+]
