@@ -6,7 +6,7 @@ from actor.collector import Collector, random_share
 from actor.watchdog import Watchdog, WatchedEnvironment
 from experiment import environments, seeding
 from experiment.definition import Experiment
-from reverb_server import replay_layout, tables
+from reverb_server import priorities, replay_layout, tables
 from reverb_server.membership import Membership
 from reverb_server.replay_writer import ReplayWriter
 from reverb_server.weights import WeightsPuller
@@ -37,10 +37,13 @@ def build(
     layout = replay_layout.replay_layout(agent, experiment.replay)
     info = run.client.server_info(timeout=10)
     replay_layout.require_signature(layout, info[tables.REPLAY].signature)
+    largest = priorities.largest_priority(experiment.replay)
     weights = WeightsPuller(
-        run.address, tables.weights_of(agent, train_step), settings.pull_interval_s
+        run.address,
+        tables.weights_of(agent, train_step, largest),
+        settings.pull_interval_s,
     )
-    collected = run.env_steps(layout.transitions_per_item)
+    collected = run.env_steps(experiment.replay.env_steps_per_item)
     share = random_share(
         settings.initial_collect_steps, collected, task, manifest.num_actors
     )
@@ -49,7 +52,7 @@ def build(
         agent,
         policy=experiment.collect_policy(agent, task, manifest.num_actors),
         writer=ReplayWriter(
-            run.client, layout, settings.envs_per_actor, run.is_running
+            run.client, layout, settings.envs_per_actor, run.is_running, largest
         ),
         weights=weights,
         random_steps=0 if manifest.resumed else share,
@@ -61,5 +64,5 @@ def missing_random_steps(experiment: Experiment, run: Membership) -> int:
     """How many of the run's initial random steps are not in the replay table yet."""
     if run.manifest.resumed:
         return 0
-    collected = run.env_steps(experiment.replay.transitions_per_item)
+    collected = run.env_steps(experiment.replay.env_steps_per_item)
     return max(0, experiment.collect.initial_collect_steps - collected)

@@ -14,7 +14,7 @@ from experiment import seeding
 from experiment.definition import Experiment
 from experiment.idle import IdleLimit
 from experiment.settings import Evaluation
-from reverb_server import tables
+from reverb_server import priorities, tables
 from reverb_server.membership import Membership
 from reverb_server.weights import WeightsPuller
 
@@ -60,7 +60,7 @@ def build(
     """
     seed = seeding.seed_role(run.manifest.seed, "eval_job")
     agent, train_step = experiment.make_agent(experiment.environment())
-    items = experiment.replay.transitions_per_item
+    items = experiment.replay.env_steps_per_item
     judge = Judge(
         experiment.environment,
         agent,
@@ -72,4 +72,5 @@ def build(
         recorder=recorder(experiment, seed.spawn(1)[0]),
         report=run.report,
     )
-    return judge, tables.weights_of(agent, train_step)
+    largest = priorities.largest_priority(experiment.replay)
+    return judge, tables.weights_of(agent, train_step, largest)

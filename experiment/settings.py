@@ -35,6 +35,16 @@ class Replay:
       batch_size: Transitions in a training batch.
       transitions_per_item: Transitions that travel together as one Reverb item.
         More are faster; each transition stays equally likely to be sampled.
+      sequence_length: Steps of a window, for agents that train on sequences, with a
+        recurrent network say; None for all others, which know how many they need.
+        What is said of transitions above holds for windows then.
+      sequence_stride: Steps from the beginning of one window to that of the next.
+      priority_exponent: How much more often transitions with a large error are sampled:
+        P(i) ~ p_i^exponent (prioritized replay, Schaul et al., 2015, arXiv:1511.05952);
+        0 samples all alike.
+      importance_exponent: How far the bias of that is corrected by the weights of the
+        samples, (1 / (N P(i)))^exponent; 1 is wholly. The default is that of Ape-X
+        (Horgan et al., 2018, arXiv:1803.00933).
     """
 
     max_size: int = 100_000
@@ -43,6 +53,10 @@ class Replay:
     samples_per_insert_tolerance: float | None = None
     batch_size: int = 64
     transitions_per_item: int = 8
+    sequence_length: int | None = None
+    sequence_stride: int = 1
+    priority_exponent: float = 0.0
+    importance_exponent: float = 0.4
 
     def __post_init__(self) -> None:
         """Validates; raises `ConfigurationError`."""
@@ -55,6 +69,7 @@ class Replay:
             check_number(
                 f"Replay.{name}", getattr(self, name), at_least=1, integer=True
             )
+        self._check_windows()
         ratio, tolerance = self.samples_per_insert, self.samples_per_insert_tolerance
         if ratio is not None:
             check_number(
@@ -73,6 +88,38 @@ class Replay:
                 f"Replay.max_size ({self.max_size}), so nothing could ever be sampled; "
                 "lower the first or raise the second."
             )
+
+    def _check_windows(self) -> None:
+        """What they are, and which are sampled; raises `ConfigurationError`."""
+        if self.sequence_length is not None:
+            check_number(
+                "Replay.sequence_length", self.sequence_length, 2, integer=True
+            )
+        check_number(
+            "Replay.sequence_stride",
+            self.sequence_stride,
+            at_least=1,
+            at_most=(self.sequence_length or 2) - 1,
+            integer=True,
+        )
+        for name in ("priority_exponent", "importance_exponent"):
+            check_number(f"Replay.{name}", getattr(self, name), at_least=0, at_most=1)
+        if self.is_prioritized and self.transitions_per_item != 1:
+            raise ConfigurationError(
+                f"Replay.priority_exponent is {self.priority_exponent}, but "
+                f"{self.transitions_per_item} transitions travel as one item, with one "
+                "priority for all; set Replay.transitions_per_item = 1."
+            )
+
+    @property
+    def is_prioritized(self) -> bool:
+        """Whether priorities decide on what is sampled."""
+        return self.priority_exponent > 0
+
+    @property
+    def env_steps_per_item(self) -> int:
+        """Environment steps that one item brings, so that those of a run are known."""
+        return self.transitions_per_item * self.sequence_stride
 
 
 @gin.configurable

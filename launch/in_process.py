@@ -35,7 +35,7 @@ from launch.state import Life, ProcessState, of_roles, run_state
 from launch.view import View
 from learner import builder as learner_builder
 from learner import checkpoints
-from reverb_server import figures, rate_limiter, replay_layout
+from reverb_server import figures, rate_limiter, replay_layout, tables
 from reverb_server import port as port_lib
 from reverb_server.replay_writer import ReplayWriter
 from reverb_server.server import RunServer
@@ -136,6 +136,7 @@ class InProcessRun:
                 replay_layout.replay_layout(agent, replay),
                 collect.envs_per_actor,
                 is_running,
+                self.trainer.weights.get(tables.LARGEST_PRIORITY_KEY),
             ),
             weights=self.trainer,
             random_steps=collect.initial_collect_steps if fresh else 0,
@@ -157,7 +158,9 @@ class InProcessRun:
         if before + self._restored < self._first_transitions:
             return
         ratio = replay.samples_per_insert
-        self._updates_due += taken * ratio / replay.batch_size if ratio else 1
+        self._updates_due += (
+            taken * ratio / (replay.batch_size * replay.sequence_stride) if ratio else 1
+        )
         while self._updates_due >= 1 and not self.is_done:
             self._updates_due -= 1
             self._update()
@@ -167,7 +170,7 @@ class InProcessRun:
         """Transitions in the table before the first update."""
         replay, collect = self._experiment.replay, self._experiment.collect
         items = rate_limiter.min_items_to_sample(replay, collect)
-        return items * replay.transitions_per_item
+        return items * replay.env_steps_per_item
 
     def _update(self) -> None:
         """Takes one gradient step.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 import tensorflow as tf
 from tf_agents.agents import tf_agent
@@ -17,10 +17,18 @@ from learner.batch_queue import BatchQueue
 from learner.compiled_agent import CompiledAgent
 from learner.policy_export import PolicyExporter
 from learner.policy_lag import PolicyLag
+from learner.priority_updates import PriorityUpdates
 from learner.publisher import Publisher
 from learner.trainer import Trainer
-from reverb_server import rate_limiter, replay_dataset, replay_layout, tables
+from reverb_server import (
+    priorities,
+    rate_limiter,
+    replay_dataset,
+    replay_layout,
+    tables,
+)
 from reverb_server.membership import Membership
+from reverb_server.replay_dataset import SampleInfo
 
 # The Learner saves by train steps; here it is told when to, by time.
 _NEVER = 2**62
@@ -44,7 +52,8 @@ def build(experiment: Experiment, run: Membership, root_dir: Path) -> Trainer:
     checkpoints.prepare(root_dir, run.manifest)
     seeding.seed_role(run.manifest.seed, "learner")
     agent, train_step = experiment.make_agent(experiment.environment())
-    tables.require_weights(run.client, tables.weights_of(agent, train_step))
+    largest = priorities.largest_priority(experiment.replay)
+    tables.require_weights(run.client, tables.weights_of(agent, train_step, largest))
     trainer = build_trainer(
         experiment, agent, train_step, run.address, root_dir, run.store_replay
     )
@@ -54,7 +63,7 @@ def build(experiment: Experiment, run: Membership, root_dir: Path) -> Trainer:
 
 def idle_limit(experiment: Experiment, run: Membership, trainer: Trainer) -> IdleLimit:
     """Whether to go on: until the run ends, or nothing moves for half an hour."""
-    per_item = experiment.replay.transitions_per_item
+    per_item = experiment.replay.env_steps_per_item
     return IdleLimit(
         run.is_running,
         lambda: (trainer.train_step, run.env_steps(per_item)),
@@ -84,23 +93,31 @@ def build_trainer(
     Returns:
       The agent, ready to be trained.
     """
+    replay = experiment.replay
+    layout = replay_layout.replay_layout(agent, replay)
     lag = PolicyLag(train_step)
+    largest = priorities.largest_priority(replay)
+    updates = None if largest is None else PriorityUpdates(address, largest)
     rates = learning_rates.read(agent)
     learner = tf_learner.Learner(
         str(root_dir),
         train_step,
-        CompiledAgent(agent, experiment.train.jit_compile),
-        after_train_strategy_step_fn=lag,
+        CompiledAgent(
+            agent, experiment.train.jit_compile, layout.sequence_length, largest
+        ),
+        after_train_strategy_step_fn=_each(lag, updates),
         checkpoint_interval=_NEVER,
     )
     learning_rates.write(rates)
-    replay = experiment.replay
     dataset = replay_dataset.replay_dataset(
         address,
-        replay_layout.replay_layout(agent, replay),
+        layout,
         replay.batch_size,
         rate_limiter.in_flight_items(replay, experiment.train),
+        replay.importance_exponent if replay.is_prioritized else None,
     )
+    if updates:  # The agent takes the weights with the experience.
+        dataset = dataset.map(lambda steps, info: ((steps, info.weights), info))
     return Trainer(
         learner,
         agent,
@@ -110,5 +127,19 @@ def build_trainer(
         Publisher(address),
         PolicyExporter(agent, train_step, root_dir),
         store_replay=store_replay,
+        updates=updates,
         summary_interval=experiment.train.summary_interval,
     )
+
+
+def _each(
+    lag: PolicyLag, updates: PriorityUpdates | None
+) -> Callable[[tuple[Any, SampleInfo], tf_agent.LossInfo], None]:
+    """What looks at the samples and the losses of each call."""
+
+    def look(sample: tuple[Any, SampleInfo], loss_info: tf_agent.LossInfo) -> None:
+        lag(sample, loss_info)
+        if updates:
+            updates(sample, loss_info)
+
+    return look

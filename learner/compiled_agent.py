@@ -7,6 +7,8 @@ from tf_agents.agents import tf_agent
 from tf_agents.specs import tensor_spec
 from tf_agents.typing import types
 
+from reverb_server import priorities
+
 
 class CompiledAgent(tf_agent.TFAgent):
     """Trains another agent on many batches, one gradient step for each.
@@ -15,19 +17,37 @@ class CompiledAgent(tf_agent.TFAgent):
     agent, in order. For small networks TensorFlow spends more time between operations
     than in them; compiled by XLA, the loop over the K batches has none of that
     (docs/performance.md).
+
+    Attributes:
+      largest_priority: Stored with the agent's variables; None if all samples count
+        alike. If not, `train` takes pairs of experience and weights [K, B], and
+        `LossInfo.extra` has the errors [K, B].
     """
 
-    def __init__(self, agent: tf_agent.TFAgent, jit_compile: bool) -> None:
+    def __init__(
+        self,
+        agent: tf_agent.TFAgent,
+        jit_compile: bool,
+        sequence_length: int | None = None,
+        largest_priority: tf.Variable | None = None,
+    ) -> None:
         """Wraps an agent.
 
         Args:
           agent: Takes the gradient steps.
           jit_compile: Whether XLA compiles the loop; all the agent's operations must
             be known to it.
+          sequence_length: T, if the agent does not say; XLA has to know.
+          largest_priority: Of prioritized replay, see `priorities`.
         """
+        length = agent.train_sequence_length or sequence_length
         batches_spec = tensor_spec.add_outer_dims_nest(
-            agent.training_data_spec, (agent.train_sequence_length,)
+            agent.training_data_spec, (length,)
         )
+        weights_spec = ()
+        if largest_priority is not None:
+            weights_spec = tf.TensorSpec([], tf.float32)
+            batches_spec = (batches_spec, weights_spec)
         super().__init__(
             agent.time_step_spec,
             agent.action_spec,
@@ -38,6 +58,7 @@ class CompiledAgent(tf_agent.TFAgent):
             train_step_counter=agent.train_step_counter,
         )
         self._agent = agent
+        self.largest_priority = largest_priority
         # One trace for any number of batches of any size; XLA compiles each size anew.
         any_number = tensor_spec.add_outer_dims_nest(batches_spec, (None, None))
         self._take_steps = tf.function(
@@ -54,22 +75,31 @@ class CompiledAgent(tf_agent.TFAgent):
         self, experience: types.NestedTensor, weights: types.Tensor | None = None
     ) -> tf_agent.LossInfo:
         del weights
-        return tf_agent.LossInfo(self._take_steps(experience), ())
+        return tf_agent.LossInfo(*self._take_steps(experience))
 
-    def _loop(self, experience: types.NestedTensor) -> tf.Tensor:
-        """Takes the steps; returns the mean loss."""
+    def _loop(self, experience: types.NestedTensor) -> tuple[tf.Tensor, types.Tensor]:
+        """Takes the steps; returns the mean loss, and the errors if they are wanted."""
         count = tf.shape(tf.nest.flatten(experience)[0])[0]
+        # A tensor that is filled row by row: XLA knows no array of unknown size.
+        errors = () if self.largest_priority is None else experience[1]
 
-        def take_step(number: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        def take_step(
+            number: tf.Tensor, total: tf.Tensor, errors: types.Tensor
+        ) -> tuple[tf.Tensor, ...]:
             batch = tf.nest.map_structure(lambda column: column[number], experience)
-            return number + 1, total + self._agent.train(batch).loss
+            if self.largest_priority is None:
+                return number + 1, total + self._agent.train(batch).loss, ()
+            loss_info = self._agent.train(*batch)
+            own = priorities.errors_of(loss_info)
+            errors = tf.tensor_scatter_nd_update(errors, [[number]], [own])
+            return number + 1, total + loss_info.loss, errors
 
         # XLA knows no summaries.
         with tf.summary.record_if(False):
-            _, total = tf.while_loop(
-                lambda number, _: number < count,
+            _, total, errors = tf.while_loop(
+                lambda number, *_: number < count,
                 take_step,
-                (tf.constant(0), tf.constant(0.0)),
+                (tf.constant(0), tf.constant(0.0), errors),
                 parallel_iterations=1,
             )
-        return total / tf.cast(count, tf.float32)
+        return total / tf.cast(count, tf.float32), errors

@@ -18,6 +18,7 @@ from experiment.interval import Interval
 from learner.batch_queue import BatchQueue
 from learner.policy_export import PolicyExporter
 from learner.policy_lag import PolicyLag
+from learner.priority_updates import PriorityUpdates
 from learner.publisher import Publisher
 from reverb_server import tables
 from reverb_server.weights import assign
@@ -43,6 +44,7 @@ class Trainer:
         *,
         store_replay: Callable[[int], str | None],
         summary_interval: int,
+        updates: PriorityUpdates | None = None,
     ) -> None:
         """Takes the parts; see `builder.build`."""
         self._learner = learner
@@ -53,6 +55,7 @@ class Trainer:
         self._exporter = exporter
         self._store_replay = store_replay
         self._summary_interval = summary_interval
+        self._updates = updates
         self._histogram = Interval(_HISTOGRAM_S)
         self._loss: tf.Tensor | None = None
         self._waited_s = 0.0
@@ -72,7 +75,8 @@ class Trainer:
     @property
     def weights(self) -> types.NestedVariable:
         """What actors and eval job need of the agent."""
-        return tables.weights_of(self._agent, self._learner.train_step)
+        largest = self._updates.largest_priority if self._updates else None
+        return tables.weights_of(self._agent, self._learner.train_step, largest)
 
     def run(self, steps: int) -> bool:
         """Takes gradient steps in one call of the graph.
@@ -93,8 +97,22 @@ class Trainer:
         if not is_ready:
             return False
         before = self.train_step
+        self._loss = self._take_steps()
+        if not math.isfinite(self._loss):  # XLA drops the agent's own look.
+            raise DivergedError(f"the loss is {float(self._loss)}", self.train_step)
+        if self._updates:
+            self._updates.send()
+        if before // self._summary_interval < self.train_step // self._summary_interval:
+            self._summarize(tf.summary.scalar, "Losses/loss", self._loss)
+        if self._histogram.due():
+            name = "PolicyLag/gradient_steps"
+            self._summarize(tf.summary.histogram, name, self._lag.newest)
+        return True
+
+    def _take_steps(self) -> tf.Tensor:
+        """Calls the graph; returns the mean loss."""
         try:
-            self._loss = self._learner.run(iterator=self.batches).loss
+            return self._learner.run(iterator=self.batches).loss
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             if "XLA" in error.message:
                 raise ConfigurationError(
@@ -102,16 +120,10 @@ class Trainer:
                     f"Train.jit_compile = False. ({one_line(error)})"
                 ) from error
             if "CheckNumerics" in error.message:  # The agent's own look at its loss.
-                raise DivergedError("the loss is not finite", before) from error
+                raise DivergedError(
+                    "the loss is not finite", self.train_step
+                ) from error
             raise
-        if not math.isfinite(self._loss):  # XLA drops the agent's own look.
-            raise DivergedError(f"the loss is {float(self._loss)}", self.train_step)
-        if before // self._summary_interval < self.train_step // self._summary_interval:
-            self._summarize(tf.summary.scalar, "Losses/loss", self._loss)
-        if self._histogram.due():
-            name = "PolicyLag/gradient_steps"
-            self._summarize(tf.summary.histogram, name, self._lag.newest)
-        return True
 
     def _summarize(self, write: Callable[..., Any], name: str, data: Any) -> None:
         """Adds to TensorBoard; a full disk costs the point, not the run.

@@ -87,9 +87,9 @@ class Membership:
         """Whether the end of the run was announced."""
         return self._ended.is_set()
 
-    def env_steps(self, transitions_per_item: int) -> int:
+    def env_steps(self, env_steps_per_item: int) -> int:
         """Environment steps of the run, in transitions, as of the last look."""
-        inserted = self._inserted_items * transitions_per_item
+        inserted = self._inserted_items * env_steps_per_item
         return self.manifest.earlier_env_steps + inserted
 
     def on_return(self, callback: Callable[[], None]) -> None:

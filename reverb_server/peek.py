@@ -65,7 +65,7 @@ def describe(address: str, items: int) -> Iterator[str]:
     layout = _layout(manifest)
     replay_layout.require_signature(layout, info[tables.REPLAY].signature)
     for name in sorted(info):
-        per_item = layout.transitions_per_item if name == tables.REPLAY else None
+        per_item = layout.env_steps_per_item if name == tables.REPLAY else None
         yield table_line(info[name], per_item)
     printed = 0
     for rows in _sampled(address, items):

@@ -42,7 +42,7 @@ def in_flight_items(replay: Replay, train: Train) -> int:
 def min_items_to_sample(replay: Replay, collect: Collect) -> int:
     """Items that must be in the table before the first sample."""
     transitions = max(replay.min_size_to_sample, collect.initial_collect_steps)
-    return math.ceil(transitions / replay.transitions_per_item)
+    return math.ceil(transitions / replay.env_steps_per_item)
 
 
 def smallest_tolerance(
@@ -89,10 +89,10 @@ def rate_limiter(
       ConfigurationError: The settings would block actors or learner for ever.
     """
     min_items = min_items_to_sample(replay, collect)
-    if min_items * replay.transitions_per_item > replay.max_size:
+    if min_items * replay.env_steps_per_item > replay.max_size:
         raise ConfigurationError(
             f"Replay.max_size is {replay.max_size}, but the first sample waits for "
-            f"{min_items * replay.transitions_per_item} transitions; raise it to that."
+            f"{min_items * replay.env_steps_per_item} transitions; raise it to that."
         )
     ratio = replay.samples_per_insert
     if ratio is None:

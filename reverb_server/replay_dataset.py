@@ -8,6 +8,7 @@ import reverb
 import tensorflow as tf
 
 from reverb_server import tables
+from reverb_server.priorities import importance_weights
 from reverb_server.rate_limiter import STACK
 from reverb_server.replay_layout import ReplayLayout, require_signature
 
@@ -20,13 +21,23 @@ class SampleInfo(NamedTuple):
     Attributes:
       policy_train_step: int64 [N, B], the train step of the weights that chose the
         first action of each window; `replay_layout.RANDOM_POLICY` if none did.
+      keys: uint64 [N, B], Reverb's names of the items, by which they get other
+        priorities; empty if all are sampled alike.
+      weights: float32 [N, B], how much each window counts, see
+        `priorities.importance_weights`; empty if all count alike.
     """
 
     policy_train_step: tf.Tensor
+    keys: tf.Tensor | tuple[()] = ()
+    weights: tf.Tensor | tuple[()] = ()
 
 
 def replay_dataset(
-    address: str, layout: ReplayLayout, batch_size: int, in_flight_items: int = 32
+    address: str,
+    layout: ReplayLayout,
+    batch_size: int,
+    in_flight_items: int = 32,
+    importance_exponent: float | None = None,
 ) -> tf.data.Dataset:
     """Makes an endless dataset of stacks of batches.
 
@@ -39,6 +50,7 @@ def replay_dataset(
       layout: Of the replay table.
       batch_size: Transitions in a batch; a multiple of the transitions in an item.
       in_flight_items: Items asked for in advance.
+      importance_exponent: Of the weights of samples; None if all are sampled alike.
 
     Returns:
       Pairs of a Trajectory [N, B, T, ...] and a `SampleInfo`, with N = `STACK`.
@@ -63,7 +75,23 @@ def replay_dataset(
             [STACK, batch_size, layout.sequence_length, layout.codec.step_bytes],
         )
         steps = layout.codec.unpack(rows)
-        return steps.trajectory, SampleInfo(steps.policy_train_step[..., 0])
+        info = SampleInfo(steps.policy_train_step[..., 0])
+        if importance_exponent is not None:
+            info = _with_priorities(info, sample.info, batch_size, importance_exponent)
+        return steps.trajectory, info
 
     items = STACK * batch_size // layout.transitions_per_item
     return samples.batch(items, drop_remainder=True).map(unpack)
+
+
+def _with_priorities(
+    info: SampleInfo, sampled: reverb.SampleInfo, batch_size: int, exponent: float
+) -> SampleInfo:
+    """Adds what is known of items of one window each."""
+    keys, probability, size = (
+        tf.reshape(each, [STACK, batch_size])
+        for each in (sampled.key, sampled.probability, sampled.table_size)
+    )
+    return info._replace(
+        keys=keys, weights=importance_weights(probability, size, exponent)
+    )

@@ -29,7 +29,7 @@ class ReplayFigures:
         Returns:
           Figures of `figures.SERVER`.
         """
-        items = self._settings.transitions_per_item
+        items = self._settings.env_steps_per_item
         limiter = table.rate_limiter_info
         inserted = limiter.insert_stats.completed
         sampled = limiter.sample_stats.completed

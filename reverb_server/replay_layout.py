@@ -47,11 +47,17 @@ class ReplayLayout:
       codec: Packs one `Step`.
       sequence_length: Steps in one window: 2 for one transition.
       transitions_per_item: Windows in one item, of independent environments.
+      stride: Steps from the beginning of one window to that of the next.
+      spans_episodes: Whether a window may hold the end of an episode and the beginning
+        of the next anywhere. If not, only what follows a terminal state may be of the
+        next episode: the agent discounts it by 0.
     """
 
     codec: StepCodec
     sequence_length: int
     transitions_per_item: int
+    stride: int = 1
+    spans_episodes: bool = False
 
     @property
     def signature(self) -> tf.TensorSpec:
@@ -64,6 +70,11 @@ class ReplayLayout:
             tf.uint8,
             name=" ".join(columns_of(self.codec.spec)),
         )
+
+    @property
+    def env_steps_per_item(self) -> int:
+        """Environment steps that one item brings."""
+        return self.transitions_per_item * self.stride
 
     @property
     def shares_steps(self) -> bool:
@@ -99,19 +110,16 @@ def replay_layout(agent: tf_agent.TFAgent, settings: Replay) -> ReplayLayout:
     """Derives the layout from what the agent trains on.
 
     Raises:
-      ConfigurationError: The agent does not say how many steps it needs, or large steps
-        would be stored several times.
+      ConfigurationError: Agent and settings differ on the number of steps, or large
+        steps would be stored several times.
     """
-    if agent.train_sequence_length is None:
-        raise ConfigurationError(
-            f"{type(agent).__name__} has no fixed train_sequence_length, so the replay "
-            "table cannot be laid out; use an agent with a fixed number of steps."
-        )
     spec = Step(agent.collect_data_spec, tf.TensorSpec([], tf.int64))
     layout = ReplayLayout(
         codec=StepCodec(spec),
-        sequence_length=agent.train_sequence_length,
+        sequence_length=_sequence_length(agent, settings),
         transitions_per_item=settings.transitions_per_item,
+        stride=settings.sequence_stride,
+        spans_episodes=agent.train_sequence_length is None,
     )
     if layout.codec.step_bytes > _LARGE_STEP_BYTES and not layout.shares_steps:
         raise ConfigurationError(
@@ -121,3 +129,20 @@ def replay_layout(agent: tf_agent.TFAgent, settings: Replay) -> ReplayLayout:
             "it is stored once."
         )
     return layout
+
+
+def _sequence_length(agent: tf_agent.TFAgent, settings: Replay) -> int:
+    """Steps of a window: the agent's own number, or else that of the settings."""
+    own, wanted = agent.train_sequence_length, settings.sequence_length
+    if own is None and wanted is None:
+        raise ConfigurationError(
+            f"{type(agent).__name__} trains on sequences of any length, so it does not "
+            "say how the replay table is to be laid out; set Replay.sequence_length, "
+            "e.g. to 20."
+        )
+    if own is not None and wanted is not None:
+        raise ConfigurationError(
+            f"Replay.sequence_length is {wanted}, but {type(agent).__name__} trains on "
+            f"windows of {own} steps; leave it out, or bind a recurrent network."
+        )
+    return int(own or wanted or 0)

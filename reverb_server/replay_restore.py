@@ -95,6 +95,7 @@ def _record(
     record = checkpoint_pb2.PriorityTableCheckpoint()
     record.CopyFrom(stored)
     record.max_size = wanted.max_size
+    record.sampler.CopyFrom(wanted.sampler_options)
     _set_limiter(record.rate_limiter, wanted.rate_limiter_info)
     dropped = max(0, items - wanted.max_size)
     record.rate_limiter.delete_count += dropped

@@ -8,6 +8,7 @@ from typing import Callable
 
 import numpy as np
 import reverb
+import tensorflow as tf
 from tf_agents.trajectories import StepType, trajectory
 
 from experiment.errors import IDLE_TIMEOUT_S, IdleError
@@ -21,14 +22,18 @@ _MAX_UNSENT_ROUNDS = 4
 _MAX_UNSENT_ITEMS = 4
 _FLUSH_TIMEOUT_MS = 250
 
+# Where all are sampled alike.
+_ANY_PRIORITY = 1.0
+
 
 class ReplayWriter:
     """An observer for PyDriver: batches of steps in, items of the replay table out.
 
-    A window of consecutive steps never crosses the border of an episode, nor the
-    failure of an environment in the midst of one. Windows of different environments are
-    put together into items as they come; if an item has one window only, it refers to
-    steps that other items refer to as well.
+    A window of consecutive steps goes on in the next episode only where the agent can
+    tell, see `ReplayLayout.spans_episodes`, and never over the failure of an
+    environment in the midst of one. Windows of different environments are put together
+    into items as they come; if an item has one window only, it refers to steps that
+    other items refer to as well.
     """
 
     def __init__(
@@ -37,6 +42,7 @@ class ReplayWriter:
         layout: ReplayLayout,
         batch_size: int,
         is_running: Callable[[], bool],
+        priority: tf.Variable | None = None,
     ) -> None:
         """Starts with no steps.
 
@@ -45,9 +51,11 @@ class ReplayWriter:
           layout: Of the replay table.
           batch_size: Environments that are observed.
           is_running: Ends a wait for the rate limiter.
+          priority: Of new items, float32 scalar; if None, all have the same.
         """
         self._layout = layout
         self._is_running = is_running
+        self._priority = priority
         length, width = layout.sequence_length, layout.codec.step_bytes
         # A window that is shared consists of steps of the last `length` rounds.
         kept = batch_size * length if layout.shares_steps else 1
@@ -57,7 +65,11 @@ class ReplayWriter:
             _MAX_UNSENT_ITEMS,
             _MAX_UNSENT_ROUNDS * batch_size // layout.transitions_per_item,
         )
+        # Steps since what no window may cross; and which of the last steps may begin
+        # one, and whether an episode has just ended in a terminal state.
         self._length = np.zeros(batch_size, np.int64)
+        self._may_begin = np.zeros((batch_size, length), bool)
+        self._is_terminal = np.zeros(batch_size, bool)
         self._recent = np.zeros((batch_size, length, width), np.uint8)
         self._pending = np.zeros((0, length, width), np.uint8)
         self.policy_train_step = 0
@@ -79,28 +91,55 @@ class ReplayWriter:
         """
         versions = np.full(len(self._length), self.policy_train_step, np.int64)
         rows = self._layout.codec.pack(Step(steps, versions))
-        self._length += 1
-        complete = self._length >= self._layout.sequence_length
+        complete = self._complete(steps)
         write = self._write_shared if self._layout.shares_steps else self._write_whole
         if items := write(rows, complete):
-            self.transitions += items * self._layout.transitions_per_item
+            self.transitions += items * self._layout.env_steps_per_item
             self._wait_until_sent()
-        # A first step follows the last one of an episode, or any other one if the
-        # environment failed. The observation of this row belongs to the old episode, so
-        # windows may end with it; its action, reward and next step do not.
-        self._length[steps.next_step_type == StepType.FIRST] = 0
+        self._length[self._breaks(steps)] = 0
+        ends = steps.next_step_type == StepType.LAST
+        self._is_terminal = ends & (steps.discount == 0)
+
+    def _complete(self, steps: trajectory.Trajectory) -> np.ndarray:
+        """Which environments' windows this step completes, bool [B].
+
+        The observation of a last step belongs to its episode, so windows may end with
+        it; its action, reward and next step do not, so none begins with it.
+        """
+        layout = self._layout
+        self._length += 1
+        self._may_begin[:, :-1] = self._may_begin[:, 1:]
+        is_last = steps.step_type == StepType.LAST
+        self._may_begin[:, -1] = ~is_last | layout.spans_episodes
+        beyond = self._length - layout.sequence_length
+        complete: np.ndarray = (
+            (beyond >= 0) & (beyond % layout.stride == 0) & self._may_begin[:, 0]
+        )
+        return complete
+
+    def _breaks(self, steps: trajectory.Trajectory) -> np.ndarray:
+        """After which of these steps no window goes on, bool [B].
+
+        A first step follows the last one of an episode, or any other one if the
+        environment failed.
+        """
+        begins = steps.next_step_type == StepType.FIRST
+        is_last = steps.step_type == StepType.LAST
+        goes_on = is_last & (self._layout.spans_episodes | self._is_terminal)
+        return begins & ~goes_on
 
     def _write_shared(self, rows: np.ndarray, complete: np.ndarray) -> int:
         """Writes the steps, then one item for each window that they complete."""
         for row in rows:
             self._writer.append({"steps": row})
+        priority = _ANY_PRIORITY if self._priority is None else float(self._priority)
         numbers, count = np.flatnonzero(complete), len(rows)
         for number in numbers.tolist():
             # Steps of one environment are as far apart as there are environments.
             last = number - count
             first = last - count * (self._layout.sequence_length - 1)
             places = list(range(first, last + 1, count))
-            self._insert(self._writer.history["steps"][places])
+            self._insert(self._writer.history["steps"][places], priority)
         return len(numbers)
 
     def _write_whole(self, rows: np.ndarray, complete: np.ndarray) -> int:
@@ -117,8 +156,8 @@ class ReplayWriter:
         self._pending = self._pending[items * size :]
         return items
 
-    def _insert(self, steps: object) -> None:
-        self._writer.create_item(tables.REPLAY, 1.0, {"steps": steps})
+    def _insert(self, steps: object, priority: float = _ANY_PRIORITY) -> None:
+        self._writer.create_item(tables.REPLAY, priority, {"steps": steps})
 
     def _wait_until_sent(self) -> None:
         """Bounds what is on its way: while the limiter blocks, nothing piles up."""

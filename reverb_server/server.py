@@ -19,7 +19,7 @@ from experiment.definition import Experiment, operative_text
 from experiment.errors import ConfigurationError, one_line
 from experiment.interval import Interval
 from experiment.manifest import Manifest
-from reverb_server import figures, restored_server, run_tables, tables
+from reverb_server import figures, priorities, restored_server, run_tables, tables
 from reverb_server.address import NO_ANSWER
 from reverb_server.kept_end import KeptEnd
 from reverb_server.known_learner import KnownLearner, first_step
@@ -86,7 +86,7 @@ class RunServer:
             *metrics_address, manifest, is_restart
         )
         make_tables = self._settle(experiment, manifest)
-        self._items = experiment.replay.transitions_per_item
+        self._items = experiment.replay.env_steps_per_item
         self._snapshots = ReplaySnapshots(root_dir)
         # Keep it: a Reverb server that nobody refers to stops.
         self._server, restored = self._start(make_tables, port, restore)
@@ -110,7 +110,8 @@ class RunServer:
     ) -> Callable[[], list[reverb.Table]]:
         """Completes the manifest by the agent's weights; returns how to make tables."""
         agent, train_step = experiment.make_agent(experiment.environment())
-        weights = tf.nest.flatten(tables.weights_of(agent, train_step))
+        largest = priorities.largest_priority(experiment.replay)
+        weights = tf.nest.flatten(tables.weights_of(agent, train_step, largest))
         self.manifest = run_start.settle(
             manifest,
             [f"{weight.dtype.name}{weight.shape.as_list()}" for weight in weights],

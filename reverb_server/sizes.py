@@ -52,8 +52,8 @@ def replay_bytes(layout: ReplayLayout, replay: Replay) -> int:
       layout: Of the table.
       replay: Its settings.
     """
-    copies = 1 if layout.shares_steps else layout.sequence_length
-    return replay.max_size * copies * layout.codec.step_bytes
+    copies = 1 if layout.shares_steps else layout.sequence_length / layout.stride
+    return math.ceil(replay.max_size * copies) * layout.codec.step_bytes
 
 
 def check_replay(layout: ReplayLayout, replay: Replay) -> None:

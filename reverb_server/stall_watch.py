@@ -21,15 +21,15 @@ _REPEAT_S = 30.0
 class StallWatch:
     """Remembers what moved, explains what does not, and logs it."""
 
-    def __init__(self, address: str, transitions_per_item: int) -> None:
+    def __init__(self, address: str, env_steps_per_item: int) -> None:
         """Has seen nothing yet.
 
         Args:
           address: host:port that a process on this machine is started with.
-          transitions_per_item: Of the replay table.
+          env_steps_per_item: Of the replay table.
         """
         self._address = address
-        self._per_item = transitions_per_item
+        self._per_item = env_steps_per_item
         self._peers = Peers()
         self._looked_at = float("-inf")
         self._cause: str | None = None

@@ -10,7 +10,7 @@ from tf_agents.typing import types
 
 from experiment.definition import Experiment
 from experiment.errors import ConfigurationError
-from reverb_server import rate_limiter, replay_layout, sizes
+from reverb_server import priorities, rate_limiter, replay_layout, sizes
 from reverb_server.columns import columns_of, differences
 
 REPLAY = "replay"  # Experience.
@@ -18,6 +18,9 @@ VARIABLES = "variables"  # The newest weights and their train step.
 RUN = "run"  # The manifest.
 END = "end"  # Empty while the run goes on; then why it ended, and its weights.
 TELEMETRY = "telemetry"  # Rows of figures, each read once by the server.
+
+# Key of it among the weights.
+LARGEST_PRIORITY_KEY = "largest_priority"
 
 # Seconds for an answer of a server that has answered before.
 _TIMEOUT_S = 10
@@ -27,16 +30,26 @@ _TELEMETRY_ROWS = 10_000
 
 
 def weights_of(
-    agent: tf_agent.TFAgent, train_step: tf.Variable
+    agent: tf_agent.TFAgent,
+    train_step: tf.Variable,
+    largest_priority: tf.Variable | None = None,
 ) -> types.NestedVariable:
     """The variables that travel from learner to actors and eval job.
 
     The names of the keys are TF-Agents'.
+
+    Args:
+      agent: Whose policy travels.
+      train_step: Of the agent.
+      largest_priority: See `priorities.largest_priority`.
     """
-    return {
+    weights = {
         reverb_variable_container.POLICY_KEY: list(agent.collect_policy.variables()),
         reverb_variable_container.TRAIN_STEP_KEY: train_step,
     }
+    if largest_priority is not None:
+        weights[LARGEST_PRIORITY_KEY] = largest_priority
+    return weights
 
 
 def specs_of(weights: types.NestedVariable) -> types.NestedTensorSpec:
@@ -97,15 +110,19 @@ def make_tables(
     replay = experiment.replay
     layout = replay_layout.replay_layout(agent, replay)
     sizes.check_replay(layout, replay)
-    weights_spec = specs_of(weights_of(agent, train_step))
+    if replay.is_prioritized:
+        priorities.require_errors(agent, layout)
+    weights_spec = specs_of(
+        weights_of(agent, train_step, priorities.largest_priority(replay))
+    )
     sizes.check_weights(weights_spec)
     text_spec = tf.TensorSpec([], tf.string)
     return [
         reverb.Table(
             REPLAY,
-            sampler=reverb.selectors.Uniform(),
+            sampler=priorities.sampler(replay),
             remover=reverb.selectors.Fifo(),
-            max_size=replay.max_size // replay.transitions_per_item,
+            max_size=replay.max_size // replay.env_steps_per_item,
             rate_limiter=rate_limiter.rate_limiter(
                 replay, experiment.collect, experiment.train, num_actors
             ),

@@ -14,7 +14,14 @@ from experiment import definition, machine, run_dir
 from experiment.manifest import Manifest
 from launch.doctor.finding import OK, WARN, Check, Finding
 from reverb_server import address as address_lib
-from reverb_server import figures, peek, replay_layout, run_tables, tables
+from reverb_server import (
+    figures,
+    peek,
+    priorities,
+    replay_layout,
+    run_tables,
+    tables,
+)
 from reverb_server.motion import SILENT_S
 
 # Seconds to wait for the server, and for an answer of one that has answered.
@@ -99,7 +106,9 @@ class Server:
         agent, train_step = experiment.make_agent(experiment.environment())
         layout = replay_layout.replay_layout(agent, experiment.replay)
         replay_layout.require_signature(layout, self._info[tables.REPLAY].signature)
-        tables.require_weights(self._client, tables.weights_of(agent, train_step))
+        largest = priorities.largest_priority(experiment.replay)
+        weights = tables.weights_of(agent, train_step, largest)
+        tables.require_weights(self._client, weights)
         return Finding(OK, "layout", "experience and weights are as they would be here")
 
     def contents(self) -> Finding:

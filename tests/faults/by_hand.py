@@ -8,7 +8,7 @@ from typing import Callable
 import portpicker
 
 from tests.faults.running import UNHURRIED, Running
-from tests.system.commands import Command
+from tests.system.commands import TIMEOUT_S, Command
 
 
 class ByHand:
@@ -49,5 +49,6 @@ class ByHand:
         )
 
     def join(self, role: str, *flags: str) -> Command:
-        """Starts a process that joins."""
+        """Starts a process that joins, once there is what to join."""
+        self.server.wait_until(lambda: "is served at" in self.server.output, TIMEOUT_S)
         return self._role(role, self.address, *flags)

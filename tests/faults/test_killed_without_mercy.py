@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 from pathlib import Path
 from typing import Any, Callable
@@ -85,7 +86,12 @@ def test_a_run_of_which_all_was_killed_goes_on(
     resumed = Running(
         launch("--root_dir=run", "--resume", *WITHOUT_END), running.folder
     )
-    resumed.wait(lambda: _of_others(resumed, "eval_job", "average_return", pids))
+    for role, figure in (
+        ("eval_job", "average_return"),
+        ("learner", "train_step"),
+        ("reverb_server", "replay_size"),
+    ):
+        resumed.wait(functools.partial(_of_others, resumed, role, figure, pids))
     assert _of_others(resumed, "learner", "train_step", pids)[0] >= train_step
     assert _of_others(resumed, "reverb_server", "replay_size", pids)[0] >= size
     assert _of_others(resumed, "eval_job", "average_return", pids)[0] > 50

@@ -12,6 +12,9 @@ from tf_agents.trajectories import StepType, trajectory
 from reverb_server import tables
 from reverb_server.replay_layout import ReplayLayout, Step
 
+# Added to the length of an episode that a time limit ends.
+_CUT_OFF = 100
+
 
 class Row(NamedTuple):
     """One step of one environment, in the order of `Trajectory`'s fields."""
@@ -41,6 +44,13 @@ def episode(env: int, number: int, length: int) -> list[Row]:
     return [*rows, border]
 
 
+def cut_off(env: int, number: int, length: int) -> list[Row]:
+    """The rows of an episode that a time limit ends: it would have gone on."""
+    rows = episode(env, number, length)
+    rows[-2] = rows[-2]._replace(discount=1.0)
+    return rows
+
+
 def abandoned(env: int, number: int, length: int) -> list[Row]:
     """The rows of an episode in whose last action, of so many, the environment fails.
 
@@ -58,14 +68,18 @@ def experience(lengths: Sequence[Sequence[int]]) -> list[list[Row]]:
 
     Args:
       lengths: For each environment, the transitions of its episodes, of abandoned ones
-        the actions as a negative number; it ends when the first environment is through
-        with its own.
+        the actions as a negative number, of those cut off by a time limit 100 more; it
+        ends when the first environment is through with its own.
     """
     streams: list[list[Row]] = [[] for _ in lengths]
     for env, own in enumerate(lengths):
         for number, length in enumerate(own):
-            make = episode if length > 0 else abandoned
-            streams[env] += make(env, number, abs(length))
+            if length > _CUT_OFF:
+                streams[env] += cut_off(env, number, length - _CUT_OFF)
+            elif length > 0:
+                streams[env] += episode(env, number, length)
+            else:
+                streams[env] += abandoned(env, number, -length)
     return [list(rows) for rows in zip(*streams)]
 
 
@@ -83,15 +97,40 @@ def batches(rounds: Sequence[Sequence[Row]]) -> Iterator[trajectory.Trajectory]:
         )
 
 
-def windows(rounds: Sequence[Sequence[Row]], length: int) -> list[list[Row]]:
-    """All windows of consecutive steps within one episode, as they become complete."""
+def windows(
+    rounds: Sequence[Sequence[Row]], length: int, stride: int = 1, spans: bool = False
+) -> list[list[Row]]:
+    """All windows of consecutive steps, as they become complete.
+
+    Args:
+      rounds: What the environments do.
+      length: Steps of a window.
+      stride: Steps between the beginnings of two.
+      spans: Whether any end of an episode may lie in one; if not, only a terminal one
+        may, and what begins with the last step of an episode is none.
+    """
     found = []
-    for end in range(length, len(rounds) + 1):
+    begins = [0] * len(rounds[0])
+    for end in range(1, len(rounds) + 1):
         for env in range(len(rounds[0])):
-            rows = [rows[env] for rows in rounds[end - length : end]]
-            if len({row.observation[1] for row in rows}) == 1:
+            stream = [rows[env] for rows in rounds[:end]]
+            if end > 1 and not _may_follow(stream[-3:], spans):
+                begins[env] = end - 1
+            beyond = end - begins[env] - length
+            rows = stream[-length:]
+            if beyond < 0 or beyond % stride:
+                continue
+            if spans or rows[0].step_type != StepType.LAST:
                 found.append(rows)
     return found
+
+
+def _may_follow(rows: Sequence[Row], spans: bool) -> bool:
+    """Whether the last of these rows may be in one window with the one before it."""
+    *_, before, newest = rows
+    if newest.step_type != StepType.FIRST:
+        return True
+    return before.step_type == StepType.LAST and (spans or rows[0].discount == 0)
 
 
 def rows_of(content: trajectory.Trajectory) -> list[Row]:

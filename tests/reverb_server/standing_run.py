@@ -34,7 +34,7 @@ class StandingRun:
     def __init__(self, client: reverb.Client, has_weights: bool) -> None:
         """Begins; args: of its tables, and whether the learner has published."""
         self.client = client
-        self.watch = StallWatch("localhost:8008", transitions_per_item=8)
+        self.watch = StallWatch("localhost:8008", env_steps_per_item=8)
         self.now = 100.0
         if has_weights:
             self.insert(table=tables.VARIABLES)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import reverb
 import tensorflow as tf
+from tf_agents.agents import tf_agent
 from tf_agents.agents.dqn import dqn_agent
 from tf_agents.networks import sequential
 from tf_agents.trajectories import trajectory
@@ -51,9 +52,10 @@ def test_an_agent_of_many_steps_gets_longer_windows(cartpole: Built) -> None:
     assert layout.signature.shape == [8 * 4, 48]
 
 
-def test_an_agent_of_sequences_of_any_length_is_refused(cartpole: Built) -> None:
-    """A recurrent DQN does not say how many steps it needs."""
-    agent = dqn_agent.DqnAgent(
+@pytest.fixture
+def recurrent(cartpole: Built) -> tf_agent.TFAgent:
+    """A DQN agent that does not say how many steps it needs."""
+    return dqn_agent.DqnAgent(
         cartpole.agent.time_step_spec,
         cartpole.agent.action_spec,
         sequential.Sequential(
@@ -64,8 +66,27 @@ def test_an_agent_of_sequences_of_any_length_is_refused(cartpole: Built) -> None
         ),
         optimizer=None,
     )
-    with pytest.raises(ConfigurationError, match="DqnAgent has no fixed"):
-        replay_layout(agent, Replay())
+
+
+def test_sequences_have_the_length_that_was_set(recurrent: tf_agent.TFAgent) -> None:
+    """And begin as far apart as was set, whatever ends in between."""
+    settings = Replay(sequence_length=20, sequence_stride=10, transitions_per_item=1)
+    layout = replay_layout(recurrent, settings)
+    assert (layout.sequence_length, layout.stride) == (20, 10)
+    assert layout.spans_episodes
+    assert layout.env_steps_per_item == settings.env_steps_per_item == 10
+
+
+def test_an_agent_of_sequences_needs_their_length(recurrent: tf_agent.TFAgent) -> None:
+    """It can train on any."""
+    with pytest.raises(ConfigurationError, match=r"set Replay\.sequence_length"):
+        replay_layout(recurrent, Replay())
+
+
+def test_an_agent_of_transitions_takes_no_sequences(cartpole: Built) -> None:
+    """It would refuse them at the first batch."""
+    with pytest.raises(ConfigurationError, match=r"DqnAgent trains on windows of 2"):
+        replay_layout(cartpole.agent, Replay(sequence_length=20))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,89 @@
+"""The way of new priorities from the learner to the replay table."""
+
+from __future__ import annotations
+
+import logging
+import queue
+from typing import Any
+
+import numpy as np
+import reverb
+import tensorflow as tf
+from tf_agents.agents import tf_agent
+
+from experiment import process
+from reverb_server import tables
+from reverb_server.address import NO_ANSWER
+from reverb_server.priorities import SMALLEST
+from reverb_server.replay_dataset import SampleInfo
+
+# Calls of the graph whose priorities wait to be sent, if the server is slow or gone;
+# those of more are dropped: the samples keep the priorities that they have.
+_MOST_WAITING = 4
+
+
+class PriorityUpdates:
+    """Takes the errors of what was trained on, and sends what priorities follow.
+
+    Pass it to the learner as `after_train_strategy_step_fn`, and `send` after each run.
+
+    Attributes:
+      largest_priority: So far, float32 scalar.
+    """
+
+    def __init__(self, address: str, largest_priority: tf.Variable) -> None:
+        """Starts the thread that sends.
+
+        Args:
+          address: host:port of the server.
+          largest_priority: Grows with the priorities.
+        """
+        self._client = reverb.Client(address)
+        self.largest_priority = largest_priority
+        self._keys, self._priorities = (
+            tf.Variable(
+                np.zeros([0, 0]),
+                shape=[None, None],
+                dtype=dtype,
+                trainable=False,
+                validate_shape=False,
+            )
+            for dtype in (tf.uint64, tf.float32)
+        )
+        self._waiting: queue.Queue[dict[int, float]] = queue.Queue(_MOST_WAITING)
+        process.start_thread("priorities", self._send_all)
+
+    def __call__(
+        self, sample: tuple[Any, SampleInfo], loss_info: tf_agent.LossInfo
+    ) -> None:
+        """Notes the priorities of N batches; in the graph that trains.
+
+        An error that is no number becomes no priority: Reverb would take it.
+        """
+        priorities = loss_info.extra + SMALLEST
+        priorities = tf.where(
+            tf.math.is_finite(priorities), priorities, self.largest_priority
+        )
+        self._keys.assign(sample[1].keys)
+        self._priorities.assign(priorities)
+        self.largest_priority.assign(
+            tf.maximum(self.largest_priority, tf.reduce_max(priorities))
+        )
+
+    def send(self) -> None:
+        """Lets the noted priorities be sent; of items sampled twice, the later one."""
+        keys = np.ravel(self._keys.numpy()).tolist()
+        found = dict(zip(keys, np.ravel(self._priorities.numpy()).tolist()))
+        try:
+            self._waiting.put_nowait(found)
+        except queue.Full:
+            logging.warning("the server is slow: priorities of one call were dropped")
+
+    def _send_all(self) -> None:
+        while True:
+            updates = self._waiting.get()
+            try:
+                # Those of items that have gone meanwhile are passed over.
+                self._client.mutate_priorities(tables.REPLAY, updates)
+            except NO_ANSWER as error:
+                logging.warning("priorities were not taken: %s", error)
