@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from tf_agents.agents import tf_agent
 
 from experiment import definition
 from learner.priority_updates import PriorityUpdates
 from learner.trainer import Trainer
 from reverb_server import tables
 from reverb_server.priorities import SMALLEST
+from reverb_server.replay_dataset import SampleInfo
 from tests.actor.served_run import serve
 from tests.learner.conftest import BATCH_SIZE, CARTPOLE, Learning
 from tests.reverb_server.waiting import wait_until
@@ -99,18 +101,8 @@ def test_what_is_no_number_becomes_no_priority(prioritized: Learning) -> None:
     """Reverb would take it, and sample it for ever."""
     largest = tf.Variable(7.0)
     updates = PriorityUpdates(prioritized.run.server.address, largest)
-    keys = tf.constant([[1, 2, 3]], tf.uint64)
-    extra = tf.constant([[math.nan, math.inf, 2.0]])
-    updates((None, _Info(keys)), _Loss(extra))
+    info = SampleInfo(tf.constant([[0, 0, 0]]), tf.constant([[1, 2, 3]], tf.uint64))
+    errors = tf.constant([[math.nan, math.inf, 2.0]])
+    updates((None, info), tf_agent.LossInfo(tf.constant(0.0), errors))
     np.testing.assert_allclose(updates._priorities, [[7, 7, 2 + SMALLEST]])
     assert float(largest) == 7
-
-
-class _Info:
-    def __init__(self, keys: tf.Tensor) -> None:
-        self.keys = keys
-
-
-class _Loss:
-    def __init__(self, extra: tf.Tensor) -> None:
-        self.extra = extra

@@ -132,6 +132,7 @@ def test_the_error_of_a_sequence_is_of_its_largest_and_its_mean(
     """Kapturowski et al. (2019), with 0.9 for the largest."""
     extra = dqn_agent.DqnLossInfo(td_loss=(), td_error=tf.constant(errors))
     found = priorities.errors_of(tf_agent.LossInfo(tf.constant(0.0), extra))
+    assert found is not None
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
