@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.stock_processes import START_TIMEOUT_S, Children
+from experiment.errors import EXIT_FINISHED
 from launch.children import Child
 from launch.progress import Progress
 
@@ -62,6 +63,8 @@ class WatchedRun:
     def wait_until_well(self, timeout_s: float) -> float:
         """Waits until all processes are heard of, and training and acting go on.
 
+        Or until the run has reached its end, which a resumed one may do at once.
+
         Args:
           timeout_s: Seconds to wait at most.
 
@@ -78,6 +81,8 @@ class WatchedRun:
         def look() -> bool | None:
             nonlocal counts
             self._progress.read()
+            if self.launcher.exit_code == EXIT_FINISHED:
+                return True
             if not self._all_heard_since(start):
                 return None
             now = (

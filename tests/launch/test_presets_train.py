@@ -1,0 +1,64 @@
+"""configs/: each preset is built and takes some gradient steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiment import definition, gin_text, presets
+from launch.in_process import InProcessRun
+from tests.launch.a_run import options
+
+# Small enough for a test; what is learned, and by what, stays the preset's own.
+SMALL = (
+    "Collect.envs_per_actor = 2",
+    "Collect.initial_collect_steps = 100",
+    "Replay.min_size_to_sample = 100",
+    "Replay.max_size = 2000",
+    "Train.jit_compile = False",
+)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(presets.PRESETS.glob("*.gin")), ids=lambda path: path.stem
+)
+def test_a_preset_learns_from_what_it_collects(path: Path, tmp_path: Path) -> None:
+    """All roles in one process; its weights move, and stay finite."""
+    given = options(
+        tmp_path,
+        num_actors=1,
+        gin_file=path.name,
+        gin_bindings=[*SMALL, "Train.max_train_steps = 3"],
+        in_process=True,
+    )
+    run = InProcessRun(given, lambda: True)
+    try:
+        before = [np.array(each) for each in run.trainer.agent.variables]
+        for _ in range(2_000):
+            if run.is_done:
+                break
+            run.take_turn()
+        assert run.trainer.train_step == 3
+        after = [np.array(each) for each in run.trainer.agent.variables]
+    finally:
+        run.close()
+    moved = [not np.array_equal(*pair) for pair in zip(before, after)]
+    assert sum(moved) > len(moved) / 4
+    for each in after:
+        if each.dtype.kind == "f":
+            assert np.isfinite(each).all()
+
+
+@pytest.mark.parametrize(
+    "path", sorted(presets.PRESETS.glob("*.gin")), ids=lambda path: path.stem
+)
+def test_a_preset_says_what_it_is_after(path: Path) -> None:
+    """A target, and a comment with what it is and where its settings are from."""
+    text = path.read_text()
+    assert text.startswith("# ")
+    assert (
+        definition.load_text(gin_text.text_of(path, [])).evaluation.target_return
+        is not None
+    )
