@@ -29,6 +29,7 @@ from reverb_server import (
 )
 from reverb_server.membership import Membership
 from reverb_server.replay_dataset import SampleInfo
+from reverb_server.replay_layout import ReplayLayout
 
 # The Learner saves by train steps; here it is told when to, by time.
 _NEVER = 2**62
@@ -109,15 +110,7 @@ def build_trainer(
         checkpoint_interval=_NEVER,
     )
     learning_rates.write(rates)
-    dataset = replay_dataset.replay_dataset(
-        address,
-        layout,
-        replay.batch_size,
-        rate_limiter.in_flight_items(replay, experiment.train),
-        replay.importance_exponent if replay.is_prioritized else None,
-    )
-    if updates:  # The agent takes the weights with the experience.
-        dataset = dataset.map(lambda steps, info: ((steps, info.weights), info))
+    dataset = _dataset(experiment, layout, address)
     return Trainer(
         learner,
         agent,
@@ -143,3 +136,21 @@ def _each(
             updates(sample, loss_info)
 
     return look
+
+
+def _dataset(
+    experiment: Experiment, layout: ReplayLayout, address: str
+) -> tf.data.Dataset:
+    """Stacks of batches as the agent takes them."""
+    replay = experiment.replay
+    dataset = replay_dataset.replay_dataset(
+        address,
+        layout,
+        replay.batch_size,
+        rate_limiter.in_flight_items(replay, experiment.train),
+        replay.importance_exponent if replay.is_prioritized else None,
+    )
+    if not replay.is_prioritized:
+        return dataset
+    # The agent takes the weights with the experience.
+    return dataset.map(lambda steps, info: ((steps, info.weights), info))

@@ -145,4 +145,11 @@ def _sequence_length(agent: tf_agent.TFAgent, settings: Replay) -> int:
             f"Replay.sequence_length is {wanted}, but {type(agent).__name__} trains on "
             f"windows of {own} steps; leave it out, or bind a recurrent network."
         )
-    return int(own or wanted or 0)
+    length = int(own or wanted or 0)
+    burn_in = getattr(agent, "burn_in", 0)
+    if burn_in > length - 2:
+        raise ConfigurationError(
+            f"dqn_agent.burn_in is {burn_in}, so nothing would be learned of sequences "
+            f"of {length} steps (Replay.sequence_length); it must be <= {length - 2}."
+        )
+    return length

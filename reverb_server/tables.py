@@ -118,16 +118,7 @@ def make_tables(
     sizes.check_weights(weights_spec)
     text_spec = tf.TensorSpec([], tf.string)
     return [
-        reverb.Table(
-            REPLAY,
-            sampler=priorities.sampler(replay),
-            remover=reverb.selectors.Fifo(),
-            max_size=replay.max_size // replay.env_steps_per_item,
-            rate_limiter=rate_limiter.rate_limiter(
-                replay, experiment.collect, experiment.train, num_actors
-            ),
-            signature={"steps": layout.signature},
-        ),
+        _replay_table(experiment, layout, num_actors),
         _newest_row_table(VARIABLES, weights_spec),
         _newest_row_table(RUN, tf.TensorSpec([], tf.string, name=identity)),
         _newest_row_table(END, end_of(text_spec, weights_spec)),
@@ -141,6 +132,23 @@ def make_tables(
             signature=text_spec,
         ),
     ]
+
+
+def _replay_table(
+    experiment: Experiment, layout: replay_layout.ReplayLayout, num_actors: int
+) -> reverb.Table:
+    """The table of experience."""
+    replay = experiment.replay
+    return reverb.Table(
+        REPLAY,
+        sampler=priorities.sampler(replay),
+        remover=reverb.selectors.Fifo(),
+        max_size=replay.max_size // replay.env_steps_per_item,
+        rate_limiter=rate_limiter.rate_limiter(
+            replay, experiment.collect, experiment.train, num_actors
+        ),
+        signature={"steps": layout.signature},
+    )
 
 
 def _newest_row_table(name: str, signature: types.NestedTensorSpec) -> reverb.Table:

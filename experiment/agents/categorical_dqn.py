@@ -8,6 +8,7 @@ from tf_agents.agents import tf_agent
 from tf_agents.agents.categorical_dqn import (
     categorical_dqn_agent as tf_categorical_dqn_agent,
 )
+from tf_agents.networks import network as tf_network
 from tf_agents.trajectories import time_step as ts
 from tf_agents.typing import types
 
@@ -15,6 +16,8 @@ from experiment.agents import checks
 from experiment.errors import ConfigurationError, check_number
 from experiment.factories import check_factory
 from experiment.networks import NetworkFactory, categorical_q_network
+
+_NAME = "categorical_dqn_agent"
 
 
 @gin.configurable
@@ -57,24 +60,17 @@ def categorical_dqn_agent(
     Raises:
       ConfigurationError: A value is out of range, or the actions do not suit it.
     """
-    name = "categorical_dqn_agent"
-    checks.check_optimisation(name, learning_rate, gamma, gradient_clipping)
-    checks.check_targets(name, target_update_period, target_update_tau)
-    checks.check_q_learning(name, epsilon_greedy, n_step)
-    check_number(f"{name}.min_q_value", min_q_value)
-    check_number(f"{name}.max_q_value", max_q_value, above=min_q_value)
-    check_factory(f"{name}.network", network, takes=2)
-    checks.check_discrete(name, action_spec)
-    built = network(time_step_spec.observation, action_spec)
-    if not hasattr(built, "num_atoms"):
-        raise ConfigurationError(
-            f"{name}.network makes {built!r}, which has no num_atoms; bind a network "
-            "of distributions to it, e.g. @categorical_q_network."
-        )
+    checks.check_optimisation(_NAME, learning_rate, gamma, gradient_clipping)
+    checks.check_targets(_NAME, target_update_period, target_update_tau)
+    checks.check_q_learning(_NAME, epsilon_greedy, n_step)
+    check_number(f"{_NAME}.min_q_value", min_q_value)
+    check_number(f"{_NAME}.max_q_value", max_q_value, above=min_q_value)
+    check_factory(f"{_NAME}.network", network, takes=2)
+    checks.check_discrete(_NAME, action_spec)
     return tf_categorical_dqn_agent.CategoricalDqnAgent(
         time_step_spec,
         action_spec,
-        categorical_q_network=built,
+        categorical_q_network=_build(network, time_step_spec, action_spec),
         optimizer=tf.keras.optimizers.Adam(learning_rate=learning_rate),
         min_q_value=min_q_value,
         max_q_value=max_q_value,
@@ -86,3 +82,18 @@ def categorical_dqn_agent(
         gradient_clipping=gradient_clipping,
         train_step_counter=train_step,
     )
+
+
+def _build(
+    network: NetworkFactory,
+    time_step_spec: ts.TimeStep,
+    action_spec: types.NestedTensorSpec,
+) -> tf_network.Network:
+    """Makes the network; raises `ConfigurationError` if it has no distributions."""
+    built = network(time_step_spec.observation, action_spec)
+    if not hasattr(built, "num_atoms"):
+        raise ConfigurationError(
+            f"{_NAME}.network makes {built!r}, which has no num_atoms; bind a network "
+            "of distributions to it, e.g. @categorical_q_network."
+        )
+    return built

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Callable
+
 import gin
 import tensorflow as tf
 from tf_agents.agents import tf_agent
 from tf_agents.agents.dqn import dqn_agent as tf_dqn_agent
+from tf_agents.networks import network as tf_network
 from tf_agents.trajectories import time_step as ts
 from tf_agents.typing import types
 from tf_agents.utils import common
 
 from experiment.agents import checks
-from experiment.errors import check_bool, check_one_of
+from experiment.agents.recurrent_dqn import RecurrentDdqnAgent, RecurrentDqnAgent
+from experiment.errors import (
+    ConfigurationError,
+    check_bool,
+    check_number,
+    check_one_of,
+)
 from experiment.factories import check_factory
 from experiment.networks import NetworkFactory, q_network
 
@@ -36,6 +46,7 @@ def dqn_agent(
     loss: str = "huber",
     double_q: bool = False,
     n_step: int = 1,
+    burn_in: int = 0,
     gradient_clipping: float | None = None,
 ) -> tf_agent.TFAgent:
     """Deep Q-learning (Mnih et al., 2015, doi:10.1038/nature14236).
@@ -55,6 +66,7 @@ def dqn_agent(
         values (Double DQN, van Hasselt et al., 2015, arXiv:1509.06461).
       n_step: Rewards that are summed up before a Q-value stands for the rest (Sutton,
         1988, doi:10.1007/BF00115009).
+      burn_in: Steps of each sequence that a recurrent network only reads.
       gradient_clipping: Largest norm of a gradient; None clips nothing.
 
     Returns:
@@ -70,11 +82,12 @@ def dqn_agent(
     check_bool("dqn_agent.double_q", double_q)
     check_factory("dqn_agent.network", network, takes=2)
     checks.check_discrete("dqn_agent", action_spec)
-    agent_class = tf_dqn_agent.DdqnAgent if double_q else tf_dqn_agent.DqnAgent
+    built = network(time_step_spec.observation, action_spec)
+    agent_class = _agent_class(built, double_q, n_step, burn_in)
     return agent_class(
         time_step_spec,
         action_spec,
-        q_network=network(time_step_spec.observation, action_spec),
+        q_network=built,
         optimizer=tf.keras.optimizers.Adam(learning_rate=learning_rate),
         epsilon_greedy=epsilon_greedy,
         n_step_update=n_step,
@@ -85,3 +98,24 @@ def dqn_agent(
         gradient_clipping=gradient_clipping,
         train_step_counter=train_step,
     )
+
+
+def _agent_class(
+    network: tf_network.Network, double_q: bool, n_step: int, burn_in: int
+) -> Callable[..., tf_agent.TFAgent]:
+    """TF-Agents' class, or ours for sequences."""
+    check_number("dqn_agent.burn_in", burn_in, at_least=0, integer=True)
+    if not network.state_spec:
+        if burn_in:
+            raise ConfigurationError(
+                f"dqn_agent.burn_in is {burn_in}, but {type(network).__name__} is not "
+                "recurrent; leave it out, or bind @recurrent_q_network."
+            )
+        return tf_dqn_agent.DdqnAgent if double_q else tf_dqn_agent.DqnAgent
+    if n_step != 1:
+        raise ConfigurationError(
+            f"dqn_agent.n_step is {n_step}, but TF-Agents has no n-step returns for a "
+            f"recurrent network such as {type(network).__name__}; leave it out."
+        )
+    of_sequences = RecurrentDdqnAgent if double_q else RecurrentDqnAgent
+    return functools.partial(of_sequences, burn_in=burn_in)

@@ -12,8 +12,14 @@ from tf_agents.typing import types
 
 from experiment.networks.categorical_q_network import categorical_q_network
 from experiment.networks.q_network import q_network
+from experiment.networks.recurrent_q_network import recurrent_q_network
 
-__all__ = ["NetworkFactory", "categorical_q_network", "q_network"]
+__all__ = [
+    "NetworkFactory",
+    "categorical_q_network",
+    "q_network",
+    "recurrent_q_network",
+]
 
 NetworkFactory = Callable[
     [types.NestedTensorSpec, types.NestedTensorSpec], network.Network
