@@ -10,6 +10,9 @@ from setuptools import setup
 # Steps whole batches of environments in C++.
 _ENVPOOL = ["envpool~=0.8.4"]
 
+# Environments that have left gym behind.
+_GYMNASIUM = ["gymnasium>=1.0,<2"]
+
 # Prints the tables of `benchmarks/`.
 _BENCHMARKS = ["tabulate~=0.9"]
 
@@ -67,9 +70,11 @@ setup(
     extras_require={
         "benchmarks": _BENCHMARKS,
         "envpool": _ENVPOOL,
+        "gymnasium": _GYMNASIUM,
         "test": [
             *_BENCHMARKS,
             *_ENVPOOL,
+            *_GYMNASIUM,
             "hypothesis>=6",
             "import-linter",
             "mypy",

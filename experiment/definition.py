@@ -22,6 +22,8 @@ from experiment import (
     envpool_environment,  # noqa: F401  (known to gin by being imported)
     exploration,
     gin_text,
+    gymnasium_environment,  # noqa: F401  (the same)
+    observe_only,  # noqa: F401  (the same)
 )
 from experiment.errors import ConfigurationError
 from experiment.factories import check_factory

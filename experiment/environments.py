@@ -111,8 +111,7 @@ class GymEnvironment(wrappers.PyEnvironmentBaseWrapper):
 
     def batch(self, count: int) -> py_environment.PyEnvironment:
         """Makes `count` more of this environment, to be stepped together."""
-        specs = (self.observation_spec(), self.action_spec())
-        if not all(isinstance(spec, array_spec.ArraySpec) for spec in specs):
+        if not isinstance(self.action_spec(), array_spec.ArraySpec):
             return EnvironmentBatch([self.copy() for _ in range(count)], self.copy)
         return GymBatch(
             self._make,
@@ -224,12 +223,6 @@ def batched(
 ) -> py_environment.PyEnvironment:
     """Makes `count` environments that are stepped together, each with its own seed.
 
-    An environment that can be stepped as a batch says so by a method `batch(count)`,
-    which returns a batched PyEnvironment; of any other, `count` are made.
-
-    The batch outlives failures of its environments; its attribute `recovery` (see
-    `recovery.Recovery`) counts them. One that cannot be made at the start is an error.
-
     Args:
       factory: Makes one unbatched environment.
       count: How many.
@@ -241,14 +234,33 @@ def batched(
     Raises:
       ConfigurationError: The environment takes no seed.
     """
-    first = factory()
-    # Of the class itself: TF-Agents' wrappers pass on attributes of what they wrap.
-    if hasattr(type(first), "batch"):
-        batch = first.batch(count)
-        if not isinstance(batch, (GymBatch, EnvironmentBatch)):
-            batch = recovery.RecoveringBatch(batch, lambda: factory().batch(count))
-    else:
-        others = [factory() for _ in range(count - 1)]
-        batch = EnvironmentBatch([first, *others], factory)
+    batch = together(factory, count)
     batch.seed(int(seed.generate_state(1)[0]))
     return batch
+
+
+def together(factory: EnvironmentFactory, count: int) -> py_environment.PyEnvironment:
+    """Makes `count` environments that are stepped together, without a seed.
+
+    An environment that can be stepped as a batch says so by a method `batch(count)`,
+    which returns a batched PyEnvironment; of any other, `count` are made.
+
+    The batch outlives failures of its environments; its attribute `recovery` (see
+    `recovery.Recovery`) counts them. One that cannot be made at the start is an error.
+
+    Args:
+      factory: Makes one unbatched environment.
+      count: How many.
+
+    Returns:
+      The batch; time steps have a leading dimension of `count`.
+    """
+    first = factory()
+    # Of the class itself: TF-Agents' wrappers pass on attributes of what they wrap.
+    if not hasattr(type(first), "batch"):
+        others = [factory() for _ in range(count - 1)]
+        return EnvironmentBatch([first, *others], factory)
+    batch = first.batch(count)
+    if isinstance(getattr(batch, "recovery", None), recovery.Recovery):
+        return batch
+    return recovery.RecoveringBatch(batch, lambda: factory().batch(count))

@@ -16,13 +16,14 @@ from typing import Any
 import gin
 import numpy as np
 import tensorflow as tf
-from tf_agents.environments import py_environment, wrappers
+from tf_agents.environments import py_environment
 from tf_agents.specs import array_spec
 from tf_agents.trajectories import time_step as ts
 from tf_agents.typing import types
-from tf_agents.utils import nest_utils
 
+from experiment.batch_of_one import BatchOfOne
 from experiment.errors import ConfigurationError, check_number
+from experiment.gymnasium_environment import spec_of
 
 # EnvPool's word for no time limit; it counts in C++ ints.
 _NO_LIMIT = 2**31 - 1
@@ -78,8 +79,8 @@ class Task:
             warnings.simplefilter("ignore", UserWarning)
             spaces = (spec.gymnasium_observation_space, spec.gymnasium_action_space)
         try:
-            self.observation_spec = _to_spec(spaces[0], "observation")
-            self.action_spec = _to_spec(spaces[1], "action")
+            self.observation_spec = spec_of(spaces[0], "observation")
+            self.action_spec = spec_of(spaces[1], "action")
         except TypeError as error:
             raise _wrong(name, f"which has {error}; choose another one") from error
 
@@ -220,11 +221,12 @@ class EnvPoolBatch(py_environment.PyEnvironment):
         return self._conform(observation), reward, terminated | truncated
 
 
-class EnvPoolEnvironment(wrappers.PyEnvironmentBaseWrapper):
-    """One environment of EnvPool: a batch of one without its leading dimension."""
+class EnvPoolEnvironment(BatchOfOne):
+    """One environment of EnvPool, or a whole batch at once."""
 
     def __init__(self, task: Task) -> None:
-        super().__init__(EnvPoolBatch(task, 1))
+        """Args: task: What to step."""
+        super().__init__(functools.partial(EnvPoolBatch, task))
         self._task = task
 
     def batch(
@@ -232,22 +234,6 @@ class EnvPoolEnvironment(wrappers.PyEnvironmentBaseWrapper):
     ) -> EnvPoolBatch:
         """Makes `count` more of this environment, to be stepped together."""
         return EnvPoolBatch(self._task, count, seed)
-
-    @property
-    def batched(self) -> bool:
-        """Not any more."""
-        return False
-
-    @property
-    def batch_size(self) -> None:
-        """None."""
-        return None
-
-    def _reset(self) -> ts.TimeStep:
-        return nest_utils.unbatch_nested_array(self._env.reset())
-
-    def _step(self, action: np.ndarray) -> ts.TimeStep:
-        return nest_utils.unbatch_nested_array(self._env.step(np.asarray(action)[None]))
 
 
 def _wrong(name: Any, why: str) -> ConfigurationError:
@@ -262,30 +248,6 @@ def _import_envpool() -> Any:
             f"envpool_environment needs EnvPool, which cannot be imported ({error}); "
             "install it by: pip install 'antiphon[envpool]'"
         ) from error
-
-
-def _to_spec(space: Any, name: str) -> types.NestedArraySpec:
-    """As TF-Agents' spec_from_gym_space; these are gymnasium's. Else a TypeError."""
-    spaces = importlib.import_module("gymnasium").spaces  # EnvPool depends on it.
-    if isinstance(space, spaces.Dict) and name != "action":
-        return collections.OrderedDict(
-            (key, _to_spec(part, f"{name}/{key}")) for key, part in space.items()
-        )
-    if isinstance(space, spaces.Discrete):
-        bounds = (int(space.start), int(space.start + space.n - 1))
-        return array_spec.BoundedArraySpec((), np.int64, *bounds, name)
-    if not isinstance(space, spaces.Box):
-        raise TypeError(f"the {name} {space}, of a kind that is not supported")
-    low, high = space.low, space.high
-    if np.issubdtype(space.dtype, np.floating):
-        # No bound is the largest number in EnvPool 0.8 and in gym, infinity in 1.x. In
-        # both, no lower bound is also the smallest positive number: C++'s min().
-        numbers = np.finfo(space.dtype)
-        low = np.where(low == numbers.tiny, numbers.min, np.maximum(low, numbers.min))
-        high = np.minimum(high, numbers.max)
-    if np.all(low == low.flat[0]) and np.all(high == high.flat[0]):
-        low, high = low.flat[0], high.flat[0]
-    return array_spec.BoundedArraySpec(space.shape, space.dtype, low, high, name)
 
 
 def _conform(spec: Any, value: Any) -> Any:

@@ -1,5 +1,7 @@
 """gym environments that are stepped together, without a wrapper around each.
 
+Those of gymnasium too, by way of an adapter.
+
 TF-Agents' wrappers cost 35 to 120 µs for each step of each environment, CartPole
 itself 5 µs (docs/performance.md).
 """
@@ -9,11 +11,15 @@ from __future__ import annotations
 from typing import Any, Callable
 
 import numpy as np
+import tensorflow as tf
 from tf_agents.environments import py_environment
 from tf_agents.trajectories import time_step as ts
 from tf_agents.typing import types
 
 from experiment import recovery
+
+# gym's word, in the info of a step that is done, for: cut off by a time limit.
+CUT_OFF = "TimeLimit.truncated"
 
 
 class GymBatch(py_environment.PyEnvironment):
@@ -39,8 +45,8 @@ class GymBatch(py_environment.PyEnvironment):
         """Makes the environments.
 
         Args:
-          make: Makes a gym environment without a time limit of its own, whose
-            observations and actions are single arrays.
+          make: Makes a gym environment whose actions are single arrays. If it cuts
+            off episodes by itself, it says so as gym's TimeLimit does.
           count: How many.
           time_step_spec: Of one environment.
           action_spec: Of one environment.
@@ -51,6 +57,8 @@ class GymBatch(py_environment.PyEnvironment):
         self._environments = [make() for _ in range(count)]
         self.recovery = recovery.Recovery()
         self._time_step_spec = time_step_spec
+        self._specs = tf.nest.flatten(time_step_spec.observation)
+        self._paths = _paths(time_step_spec.observation)
         self._action_spec = action_spec
         self._limit = max_episode_steps or np.inf
         self._elapsed = np.zeros(count, np.int64)
@@ -94,51 +102,77 @@ class GymBatch(py_environment.PyEnvironment):
         return self._step(np.zeros(self.batch_size))
 
     def _step(self, action: types.Array) -> ts.TimeStep:
-        first = self._ended
-        ended = np.zeros(self.batch_size, bool)
-        spec = self._time_step_spec.observation
-        observations = np.empty((self.batch_size, *spec.shape), spec.dtype)
+        first, memory = self._ended, self.recovery
+        ended, cut_off = np.zeros((2, self.batch_size), bool)
         rewards = np.zeros(self.batch_size, np.float32)
+        observations = self._rows(self.batch_size)
+        only = observations[0] if self._paths == [()] else None
         # Plain Python numbers for scalars: some environments use them as keys.
         actions = action.tolist() if action.ndim == 1 else action
-        starts, memory = first.tolist(), self.recovery
+        starts = first.tolist()
         errors: dict[int, Exception] = {}
         for number, environment in enumerate(self._environments):
             memory.active = number
             try:
                 if starts[number]:
-                    observations[number] = environment.reset()
+                    seen = environment.reset()
                 else:
-                    observations[number], rewards[number], ended[number], _ = (
-                        environment.step(actions[number])
+                    seen, rewards[number], done, info = environment.step(
+                        actions[number]
                     )
+                    if done:
+                        ended[number], cut_off[number] = True, info.get(CUT_OFF, False)
+                if only is None:
+                    self._put(observations, number, seen)
+                else:
+                    only[number] = seen
             except Exception as error:  # noqa: BLE001  (a user's code raises anything)
                 errors[number] = error
-        if errors or not recovery.seem_finite(observations, rewards):
+        if errors or not recovery.seem_finite(*observations, rewards):
             # What stands in the rows of those that raised is of no interest.
             poison = recovery.not_finite(observation=observations, reward=rewards)
-            for number, reason in {**poison, **errors}.items():
-                observations[number] = self._restart(number, reason)
-                first[number], ended[number], rewards[number] = True, False, 0
+            failed = {**poison, **errors}
+            self._replace(failed, observations)
+            anew = list(failed)
+            first[anew], ended[anew], rewards[anew] = True, False, 0
         if memory.has_suspects:
             memory.moved(np.flatnonzero(~first).tolist())
-        return self._time_step(first, ended, rewards, observations)
+        return self._time_step(first, ended, cut_off, rewards, observations)
 
-    def _restart(self, number: int, error: Exception) -> np.ndarray:
+    def _rows(self, count: int) -> list[np.ndarray]:
+        """Room for so many observations: an array for each part of one."""
+        return [np.empty((count, *spec.shape), spec.dtype) for spec in self._specs]
+
+    def _put(self, observations: list[np.ndarray], number: int, seen: Any) -> None:
+        """Writes the parts of an observation into the rows of an environment."""
+        for rows, path in zip(observations, self._paths):
+            part = seen
+            for key in path:
+                part = part[key]
+            rows[number] = part
+
+    def _replace(
+        self, failed: dict[int, Exception], observations: list[np.ndarray]
+    ) -> None:
+        """Puts new environments in the place of some, and what they show first."""
+        for number, error in failed.items():
+            for rows, fresh in zip(observations, self._restart(number, error)):
+                rows[number] = fresh[0]
+
+    def _restart(self, number: int, error: Exception) -> list[np.ndarray]:
         """Puts a new environment in the place of one; returns what it shows first."""
 
-        def begin() -> np.ndarray:
+        def begin() -> list[np.ndarray]:
             recovery.close_quietly(self._environments[number])
             environment = self._environments[number] = self._make()
             seed = self.recovery.fresh_seed()
             if seed is not None:
                 environment.seed(seed)
-            spec = self._time_step_spec.observation
-            observation = np.empty(spec.shape, spec.dtype)
-            observation[...] = environment.reset()
-            for reason in recovery.not_finite(observation=observation[None]).values():
+            observations = self._rows(1)
+            self._put(observations, 0, environment.reset())
+            for reason in recovery.not_finite(observation=observations).values():
                 raise reason
-            return observation
+            return observations
 
         self.recovery.active = number
         return self.recovery.restart(number, error, begin)
@@ -146,16 +180,29 @@ class GymBatch(py_environment.PyEnvironment):
     def _time_step(
         self,
         first: np.ndarray,
-        terminal: np.ndarray,
+        ended: np.ndarray,
+        cut_off: np.ndarray,
         rewards: np.ndarray,
-        observations: np.ndarray,
+        observations: list[np.ndarray],
     ) -> ts.TimeStep:
         self._elapsed = np.where(first, 0, self._elapsed + 1)
-        self._ended = terminal | (self._elapsed >= self._limit)
+        self._ended = ended | (self._elapsed >= self._limit)
         types_ = np.where(self._ended, ts.StepType.LAST, ts.StepType.MID)
+        spec = self._time_step_spec.observation
         return ts.TimeStep(
             step_type=np.where(first, ts.StepType.FIRST, types_),
             reward=rewards,
-            discount=(~terminal).astype(np.float32),
-            observation=observations,
+            discount=(~ended | cut_off).astype(np.float32),
+            observation=tf.nest.pack_sequence_as(spec, observations),
         )
+
+
+def _paths(spec: types.NestedArraySpec) -> list[tuple[Any, ...]]:
+    """The keys that lead to each part of an observation, in the order of tf.nest."""
+    if isinstance(spec, dict):
+        parts = sorted(spec.items())
+    elif isinstance(spec, (tuple, list)):
+        parts = list(enumerate(spec))
+    else:
+        return [()]
+    return [(key, *rest) for key, part in parts for rest in _paths(part)]
