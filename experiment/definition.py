@@ -18,8 +18,9 @@ from tf_agents.typing import types
 
 from experiment import (
     agents,
+    atari_environment,  # noqa: F401  (known to gin by being imported)
     environments,
-    envpool_environment,  # noqa: F401  (known to gin by being imported)
+    envpool_environment,  # noqa: F401  (the same)
     exploration,
     gin_text,
     gymnasium_environment,  # noqa: F401  (the same)

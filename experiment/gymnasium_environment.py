@@ -185,7 +185,7 @@ def spec_of(space: Any, name: str) -> types.NestedArraySpec:
     elif isinstance(space, spaces.Box):
         low, high = space.low, space.high
     else:
-        raise TypeError(f"the {name} is {space}, of a kind that is not supported")
+        raise TypeError(f"the {name} {space}, of a kind that is not supported")
     return array_spec.BoundedArraySpec(
         space.shape, space.dtype, *_bounds(space.dtype, low, high), name
     )

@@ -44,6 +44,20 @@ def test_threads_are_counted(threads: Any) -> None:
         envpool_environment.envpool_environment("CartPole-v1", num_threads=threads)
 
 
+@needs_envpool
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("D1Basic-v1", "whose actions have no bounds"),
+        ("VizdoomCustom-v1", r"which cannot be made \(.*does not exist"),
+    ],
+)
+def test_what_no_policy_can_act_in_is_refused(name: str, why: str) -> None:
+    """VizDoom has no bounds, or needs more than a name."""
+    with pytest.raises(ConfigurationError, match=why):
+        make(name)
+
+
 def test_without_envpool_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other environments need it not: nothing imports it before."""
     monkeypatch.setitem(sys.modules, "envpool", None)
