@@ -15,6 +15,7 @@ from tf_agents.agents import tf_agent
 from experiment import definition, environments, presets
 from experiment.errors import ConfigurationError
 from experiment.settings import Replay
+from reverb_server.replay_layout import replay_layout
 
 CARTPOLE = "gym_environment.name = 'CartPole-v1'\n"
 
@@ -247,7 +248,7 @@ def test_every_preset_builds_its_agent(path: Path) -> None:
     agent, _ = experiment.make_agent(experiment.environment())
     experiment.collect_policy(agent, 0, 1)
     assert isinstance(agent, tf_agent.TFAgent)
-    assert agent.train_sequence_length
+    assert replay_layout(agent, experiment.replay).sequence_length >= 2
     names = re.compile(r"^[\w.]+ =", re.MULTILINE)
     idle = set(names.findall(bound)) - set(names.findall(definition.operative_text()))
     assert names.findall(bound)
