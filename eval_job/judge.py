@@ -17,6 +17,7 @@ from eval_job.returns_file import Row
 from eval_job.returns_log import ReturnsLog
 from experiment import environments, recovery, run_dir
 from experiment.batched_policy import BatchedPolicy
+from experiment.greedy import greedy_policy
 from experiment.manifest import Manifest
 from experiment.settings import Evaluation
 
@@ -54,7 +55,7 @@ class Judge:
         self._environment = environments.batched(
             environment_factory, settings.episodes, seed
         )
-        self._greedy = BatchedPolicy(agent.policy)
+        self._greedy = BatchedPolicy(greedy_policy(agent))
         self._random = BatchedPolicy(
             random_tf_policy.RandomTFPolicy(agent.time_step_spec, agent.action_spec)
         )

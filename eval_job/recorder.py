@@ -16,6 +16,7 @@ from tf_agents.agents import tf_agent
 from eval_job import video
 from experiment import environments, process, recovery
 from experiment.batched_policy import BatchedPolicy
+from experiment.greedy import greedy_policy
 
 # A recording works for one part of the time and rests for so many, not to take the
 # processor from those who learn.
@@ -124,7 +125,7 @@ class Recorder:
         """The recorder's own policy, with these weights."""
         if self._policy is None or self._agent is None:
             self._agent = self._make_agent()
-            self._policy = BatchedPolicy(self._agent.policy)
+            self._policy = BatchedPolicy(greedy_policy(self._agent))
         for variable, value in zip(self._agent.policy.variables(), weights):
             variable.assign(value)
         return self._policy

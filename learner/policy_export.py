@@ -8,8 +8,10 @@ from pathlib import Path
 
 import tensorflow as tf
 from tf_agents.agents import tf_agent
-from tf_agents.policies import greedy_policy, policy_saver
+from tf_agents.policies import policy_saver
 from tf_agents.train import learner as tf_learner
+
+from experiment.greedy import greedy_policy
 
 
 class PolicyExporter:
@@ -29,16 +31,11 @@ class PolicyExporter:
           train_step: Stored with the policies.
           root_dir: Folder of the run.
         """
-        policy = agent.policy
-        greedy = isinstance(policy, greedy_policy.GreedyPolicy)
+        greedy = greedy_policy(agent)
         self._policies = {
-            tf_learner.GREEDY_POLICY_SAVED_MODEL_DIR: (
-                policy if greedy else greedy_policy.GreedyPolicy(policy)
-            ),
+            tf_learner.GREEDY_POLICY_SAVED_MODEL_DIR: greedy,
             tf_learner.COLLECT_POLICY_SAVED_MODEL_DIR: agent.collect_policy,
-            tf_learner.RAW_POLICY_SAVED_MODEL_DIR: (
-                policy.wrapped_policy if greedy else policy
-            ),
+            tf_learner.RAW_POLICY_SAVED_MODEL_DIR: greedy.wrapped_policy,
         }
         self._folder = root_dir / tf_learner.POLICY_SAVED_MODEL_DIR
         self._train_step = train_step

@@ -13,9 +13,19 @@ from tf_agents.trajectories import time_step as ts
 from tf_agents.typing import types
 
 from experiment.agents.categorical_dqn import categorical_dqn_agent
+from experiment.agents.ddpg import ddpg_agent
 from experiment.agents.dqn import dqn_agent
+from experiment.agents.sac import sac_agent
+from experiment.agents.td3 import td3_agent
 
-__all__ = ["AgentFactory", "categorical_dqn_agent", "dqn_agent"]
+__all__ = [
+    "AgentFactory",
+    "categorical_dqn_agent",
+    "ddpg_agent",
+    "dqn_agent",
+    "sac_agent",
+    "td3_agent",
+]
 
 AgentFactory = Callable[
     [ts.TimeStep, types.NestedTensorSpec, tf.Variable], tf_agent.TFAgent

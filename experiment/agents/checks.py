@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 from tf_agents.specs import tensor_spec
 from tf_agents.typing import types
@@ -10,14 +11,18 @@ from experiment.errors import ConfigurationError, check_number
 
 
 def check_optimisation(
-    agent: str, learning_rate: float, gamma: float, gradient_clipping: float | None
+    agent: str,
+    gamma: float,
+    gradient_clipping: float | None,
+    **learning_rates: float,
 ) -> None:
     """Refuses rates and discounts out of range.
 
     Raises:
       ConfigurationError: One of them is.
     """
-    check_number(f"{agent}.learning_rate", learning_rate, above=0)
+    for name, rate in learning_rates.items():
+        check_number(f"{agent}.{name}", rate, above=0)
     check_number(f"{agent}.gamma", gamma, at_least=0, at_most=1)
     if gradient_clipping is not None:
         check_number(f"{agent}.gradient_clipping", gradient_clipping, above=0)
@@ -63,6 +68,35 @@ def check_discrete(agent: str, action_spec: types.NestedTensorSpec) -> None:
         f"actions are {describe(action_spec)}; choose another agent or another "
         "environment."
     )
+
+
+def check_continuous(agent: str, action_spec: types.NestedTensorSpec) -> None:
+    """Refuses any action but one vector of float32 with bounds.
+
+    Raises:
+      ConfigurationError: The actions are others.
+    """
+    if (
+        isinstance(action_spec, tensor_spec.BoundedTensorSpec)
+        and action_spec.dtype == tf.float32
+        and action_spec.shape.rank == 1
+        and _has_range(action_spec)
+    ):
+        return
+    nest = "" if isinstance(action_spec, tf.TypeSpec) else "a nest of "
+    raise ConfigurationError(
+        f"{agent} needs one vector of float32 actions between finite bounds, but this "
+        f"environment's actions are {nest}{describe(action_spec)}; choose another "
+        "agent or another environment."
+    )
+
+
+def _has_range(spec: tensor_spec.BoundedTensorSpec) -> bool:
+    """Whether each number has a smallest and a largest value, and some between."""
+    # Gym's bounds of what has none are the largest of float32, or infinite.
+    with np.errstate(over="ignore"):
+        ranges = np.subtract(spec.maximum, spec.minimum, dtype=np.float32)
+    return bool(np.all(np.isfinite(ranges) & (ranges > 0)))
 
 
 def describe(specs: types.NestedTensorSpec) -> str:

@@ -32,7 +32,7 @@ Launch = Callable[..., Any]
         ("--target_return=nan", "--target_return is nan"),
         ("--seed=-1", "--seed=-1"),
         ("--resume=perhaps", "--resume=perhaps"),
-        ("--gin_file=nope.gin", "neither a file nor a preset (dqn_cartpole.gin"),
+        ("--gin_file=nope.gin", "which is neither a file nor a preset ("),
         ("--gin_file=", "--gin_file is ''"),
         ("--root_dir=/proc/nope", "--root_dir /proc/nope cannot be written"),
         ("--root_dir=", "--root_dir is required"),

@@ -8,8 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tf_agents.trajectories import time_step as ts
 
-from tests.eval_job.conftest import MakeJudge
+from eval_job import builder
+from eval_job.judge import Judge
+from experiment import definition
+from experiment.settings import Evaluation
+from tests.eval_job.conftest import MakeJudge, manifest
 
 
 def test_the_random_policy_is_judged_once_in_the_life_of_a_run(
@@ -65,6 +70,31 @@ def test_the_agent_plays_greedily_and_the_random_policy_does_not(
     observations = np.arange(100, dtype=np.float32)[:, np.newaxis]
     q_values, _ = judged.agent._q_network(observations)
     assert judged.environment.actions == np.argmax(q_values, axis=-1).tolist()
+
+
+def test_an_agent_that_draws_actions_plays_without_chance(tmp_path: Path) -> None:
+    """SAC's policy draws them; what is judged and filmed takes the likeliest."""
+    experiment = definition.load_text(
+        "gym_environment.name = 'Pendulum-v1'\nExperiment.agent = @sac_agent"
+    )
+    agent, _ = experiment.make_agent(experiment.environment())
+    recorder = builder.recorder(experiment, np.random.SeedSequence(1))
+    judge = Judge(
+        experiment.environment,
+        agent,
+        Evaluation(episodes=2),
+        manifest(tmp_path),
+        tmp_path,
+        env_steps=lambda: 0,
+        seed=np.random.SeedSequence(0),
+        recorder=recorder,
+        report=lambda **row: None,
+    )
+    steps = ts.restart(np.ones([2, 3], np.float32), 2)
+    likeliest = agent._actor_network(steps.observation)[0].mode()
+    weights = [variable.numpy() for variable in agent.policy.variables()]
+    for policy in (judge._greedy, recorder._policy_of(weights)):
+        np.testing.assert_allclose(policy.action(steps).action, likeliest, rtol=1e-5)
 
 
 def test_no_target_is_never_reached(make_judge: MakeJudge) -> None:

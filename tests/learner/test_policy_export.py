@@ -86,6 +86,41 @@ def test_the_policies_act_as_the_agent_does(exporting: Exporting) -> None:
     assert int(loaded.get_train_step()) == 1_234
 
 
+PENDULUM = """
+gym_environment.name = 'Pendulum-v1'
+Experiment.agent = @{name}_agent
+deterministic_actor_network.layers = (8,)
+stochastic_actor_network.layers = (8,)
+"""
+
+
+@pytest.mark.parametrize(("name", "is_random"), [("sac", True), ("ddpg", False)])
+def test_actions_of_real_numbers_are_exported(
+    name: str, is_random: bool, tmp_path: Path
+) -> None:
+    """The greedy policy draws nothing; SAC's own does; that which explores has a state.
+
+    The state of DDPG's noise is not with the weights: it belongs to an environment.
+    """
+    experiment = definition.load_text(PENDULUM.format(name=name))
+    agent, train_step = experiment.make_agent(experiment.environment())
+    PolicyExporter(agent, train_step, tmp_path).export()
+    step = ts.restart(np.array([0.5, -0.5, 2.0], np.float32))
+    own, _ = agent._actor_network(step.observation[np.newaxis])
+    wanted = own.mode() if is_random else own
+    drawn = {}
+    for each in NAMES:
+        policy = policy_loader.load(str(tmp_path / "policies" / each))
+        state, actions = policy.get_initial_state(batch_size=1), []
+        for _ in range(3):
+            action, state, _ = policy.action(step, state)
+            actions.append(float(action[0]))
+        drawn[each] = actions
+    np.testing.assert_allclose(drawn["greedy_policy"], float(wanted[0, 0]), rtol=1e-5)
+    assert len(set(drawn["collect_policy"])) == 3
+    assert len(set(drawn["policy"])) == (3 if is_random else 1)
+
+
 class Failing:
     """A saver that dies after half of its work, as on a full disk."""
 

@@ -1,0 +1,77 @@
+"""Networks of agents that have an actor and critics, built and looked at."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+from tf_agents.distributions import utils as distribution_utils
+from tf_agents.networks import network
+from tf_agents.trajectories import time_step as ts
+from tf_agents.typing import types
+
+from experiment.errors import ConfigurationError
+from experiment.factories import check_factory
+from experiment.networks import NetworkFactory
+
+
+def make_actor(
+    agent: str,
+    factory: NetworkFactory,
+    time_step_spec: ts.TimeStep,
+    action_spec: types.BoundedTensorSpec,
+    is_stochastic: bool,
+) -> network.Network:
+    """Makes the actor network, with its variables.
+
+    Args:
+      agent: The gin name, for messages.
+      factory: Bound to the agent's `actor_network`.
+      time_step_spec: Of the environment.
+      action_spec: A vector with bounds.
+      is_stochastic: Whether it has to give distributions of actions, not actions.
+
+    Raises:
+      ConfigurationError: The factory cannot be called, or the network gives others.
+    """
+    check_factory(f"{agent}.actor_network", factory, takes=2)
+    built = factory(time_step_spec.observation, action_spec)
+    given = built.create_variables(time_step_spec.observation)
+    if is_stochastic:
+        fits = isinstance(given, distribution_utils.DistributionSpecV2)
+        wanted = "a distribution of actions, e.g. @stochastic_actor_network"
+    else:
+        fits = isinstance(given, tf.TypeSpec) and given.shape == action_spec.shape
+        wanted = "an action, e.g. @deterministic_actor_network"
+    if fits:
+        return built
+    raise ConfigurationError(
+        f"{agent}.actor_network makes {built!r}, which gives {given}; bind a network "
+        f"to it that gives {wanted}."
+    )
+
+
+def make_critic(
+    agent: str,
+    factory: NetworkFactory,
+    time_step_spec: ts.TimeStep,
+    action_spec: types.BoundedTensorSpec,
+) -> network.Network:
+    """Makes a critic network, with its variables; each call makes another one.
+
+    Args:
+      agent: The gin name, for messages.
+      factory: Bound to the agent's `critic_network`.
+      time_step_spec: Of the environment.
+      action_spec: A vector with bounds.
+
+    Raises:
+      ConfigurationError: The factory cannot be called, or the network gives no values.
+    """
+    check_factory(f"{agent}.critic_network", factory, takes=2)
+    built = factory(time_step_spec.observation, action_spec)
+    given = built.create_variables((time_step_spec.observation, action_spec))
+    if isinstance(given, tf.TypeSpec) and given.shape.rank == 0:
+        return built
+    raise ConfigurationError(
+        f"{agent}.critic_network makes {built!r}, which gives {given}; bind a network "
+        "to it that gives one value, e.g. @critic_network."
+    )

@@ -1,0 +1,98 @@
+"""Soft actor-critic: learns to act well and as randomly as that allows."""
+
+from __future__ import annotations
+
+import gin
+import tensorflow as tf
+from tf_agents.agents import tf_agent
+from tf_agents.agents.sac import sac_agent as tf_sac_agent
+from tf_agents.trajectories import time_step as ts
+from tf_agents.typing import types
+
+from experiment.agents import checks
+from experiment.agents.actor_critic import make_actor, make_critic
+from experiment.errors import check_number
+from experiment.networks import (
+    NetworkFactory,
+    critic_network,
+    stochastic_actor_network,
+)
+
+
+@gin.configurable
+def sac_agent(
+    time_step_spec: ts.TimeStep,
+    action_spec: types.NestedTensorSpec,
+    train_step: tf.Variable,
+    *,
+    actor_network: NetworkFactory = stochastic_actor_network,
+    critic_network: NetworkFactory = critic_network,
+    actor_learning_rate: float = 3e-4,
+    critic_learning_rate: float = 3e-4,
+    alpha_learning_rate: float = 3e-4,
+    gamma: float = 0.99,
+    target_update_period: int = 1,
+    target_update_tau: float = 0.005,
+    initial_log_alpha: float = 0.0,
+    target_entropy: float | None = None,
+    gradient_clipping: float | None = None,
+) -> tf_agent.TFAgent:
+    """Soft actor-critic with two critics and a learned temperature.
+
+    Haarnoja et al., 2018, arXiv:1812.05905, whose table 1 has the defaults; the form of
+    before is arXiv:1801.01290. Rewards need no scale of their own: alpha finds it.
+
+    Args:
+      time_step_spec: Spec of one unbatched time step.
+      action_spec: Must be one vector of numbers with bounds.
+      train_step: int64 scalar variable that counts gradient steps.
+      actor_network: Factory of the network that gives a distribution of actions.
+      critic_network: Factory of the network that values an action; called twice.
+      actor_learning_rate: Of Adam for the actor.
+      critic_learning_rate: Of Adam for both critics.
+      alpha_learning_rate: Of Adam for the logarithm of alpha.
+      gamma: Discount of future rewards, in [0, 1].
+      target_update_period: Gradient steps between updates of the target critics.
+      target_update_tau: Share of the weights copied at such an update; 1 is all.
+      initial_log_alpha: Logarithm of what one unit of entropy is worth at first.
+      target_entropy: What alpha keeps the entropy of the policy at, in nats, of actions
+        in the environment's own units; None is minus the size of the action.
+      gradient_clipping: Largest norm of a gradient; None clips nothing.
+
+    Returns:
+      The agent, its variables not yet initialised.
+
+    Raises:
+      ConfigurationError: A value is out of range, or the actions do not suit SAC.
+    """
+    name = "sac_agent"
+    rates = {
+        "actor_learning_rate": actor_learning_rate,
+        "critic_learning_rate": critic_learning_rate,
+        "alpha_learning_rate": alpha_learning_rate,
+    }
+    checks.check_optimisation(name, gamma, gradient_clipping, **rates)
+    checks.check_targets(name, target_update_period, target_update_tau)
+    check_number(f"{name}.initial_log_alpha", initial_log_alpha)
+    if target_entropy is not None:
+        check_number(f"{name}.target_entropy", target_entropy)
+    checks.check_continuous(name, action_spec)
+    if target_entropy is None:
+        target_entropy = -float(action_spec.shape[0])
+    specs = (time_step_spec, action_spec)
+    return tf_sac_agent.SacAgent(
+        *specs,
+        critic_network=make_critic(name, critic_network, *specs),
+        critic_network_2=make_critic(name, critic_network, *specs),
+        actor_network=make_actor(name, actor_network, *specs, is_stochastic=True),
+        actor_optimizer=tf.keras.optimizers.Adam(actor_learning_rate),
+        critic_optimizer=tf.keras.optimizers.Adam(critic_learning_rate),
+        alpha_optimizer=tf.keras.optimizers.Adam(alpha_learning_rate),
+        target_update_tau=target_update_tau,
+        target_update_period=target_update_period,
+        gamma=gamma,
+        initial_log_alpha=initial_log_alpha,
+        target_entropy=target_entropy,
+        gradient_clipping=gradient_clipping,
+        train_step_counter=train_step,
+    )
