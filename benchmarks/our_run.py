@@ -27,7 +27,11 @@ class OurRun:
     """Processes of `launch/local.sh`, ended with the children they belong to."""
 
     def __init__(
-        self, children: Children, num_actors: int, bindings: Sequence[str] = ()
+        self,
+        children: Children,
+        num_actors: int,
+        bindings: Sequence[str] = (),
+        terminal_of: Path | None = None,
     ) -> None:
         """Starts the run.
 
@@ -35,13 +39,16 @@ class OurRun:
           children: Where the launcher belongs.
           num_actors: Actor processes.
           bindings: gin bindings that win over `cartpole.gin`.
+          terminal_of: A checkout whose launcher is started in a terminal; None starts
+            that of this checkout, without one.
         """
         self._children = children
         self._metrics = children.folder / "run" / run_dir.METRICS
         flags = [f"--gin_bindings={binding}" for binding in bindings]
+        module = ["launch"] if terminal_of is None else _in_terminal(terminal_of)
         children.start(
             "launch",
-            "launch",
+            *module,
             f"--root_dir={children.folder / 'run'}",
             f"--gin_file={_GIN_FILE}",
             f"--num_actors={num_actors}",
@@ -82,14 +89,28 @@ class OurRun:
         Returns:
           As server and learner count them.
         """
-        first = {name: self._counted(*name) for name in _COUNTS}
+        first = self.counted()
+        self.wait_seconds(seconds)
+        return self.since(first)
 
-        def later() -> dict[tuple[str, str], dict[str, Any]] | None:
-            last = {name: self._counted(*name) for name in _COUNTS}
+    def counted(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """The newest rows with the counts, by who counts what."""
+        return {name: self._counted(*name) for name in _COUNTS}
+
+    def wait_seconds(self, seconds: float) -> None:
+        """Waits for rows that are so much later."""
+        first = self.counted()
+
+        def later() -> bool | None:
+            last = self.counted()
             lengths = [last[name]["time"] - first[name]["time"] for name in _COUNTS]
-            return last if min(lengths) >= seconds else None
+            return True if min(lengths) >= seconds else None
 
-        last = self._children.wait("figures", later, seconds + START_TIMEOUT_S)
+        self._children.wait("figures", later, seconds + START_TIMEOUT_S)
+
+    def since(self, first: dict[tuple[str, str], dict[str, Any]]) -> Figures:
+        """Environment steps and updates per second since some rows."""
+        last = self.counted()
         rates = [
             (last[name][name[1]] - first[name][name[1]])
             / (last[name]["time"] - first[name]["time"])
@@ -127,6 +148,10 @@ class OurRun:
     def _newest(self, role: str, figure: str) -> dict[str, Any] | None:
         found = [row for row in self.rows() if row["role"] == role and figure in row]
         return found[-1] if found else None
+
+
+def _in_terminal(checkout: Path) -> list[str]:
+    return ["benchmarks.in_terminal", str(checkout)]
 
 
 def _is_acting(row: dict[str, Any]) -> bool:

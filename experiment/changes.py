@@ -9,7 +9,12 @@ _FIXED = (
     "Experiment.environment",
     "Experiment.agent",
     "gym_environment.name",
+    "gymnasium_environment.name",
+    "gymnasium_environment.arguments",
     "envpool_environment.name",
+    "atari_environment.name",
+    "observe_only.environment",
+    "observe_only.entries",
 )
 
 

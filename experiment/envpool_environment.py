@@ -145,7 +145,7 @@ class EnvPoolBatch(py_environment.PyEnvironment):
     ) -> tuple[Any, np.ndarray, np.ndarray]:
         """The same for the environments of these numbers, without resets."""
         observation, reward, terminated, truncated, info = self._pool.step(
-            action, numbers
+            action.astype(self._task.action_dtype, copy=False), numbers
         )
         # EnvPool's own time limit is never met, whatever it calls it.
         return self._seen(observation, info), reward, terminated | truncated

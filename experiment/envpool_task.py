@@ -68,7 +68,8 @@ class EnvPoolTask:
       life_loss_is_terminal: Whether a lost life has discount 0, in the midst of an
         episode.
       observation_spec: Of one environment; channels of images come last.
-      action_spec: Of one environment.
+      action_spec: Of one environment; numbers are float32, as agents have them.
+      action_dtype: EnvPool's own.
     """
 
     def __init__(
@@ -110,11 +111,13 @@ class EnvPoolTask:
             spaces = (spec.gymnasium_observation_space, spec.gymnasium_action_space)
         try:
             seen = spec_of(spaces[0], "observation")
-            self.action_spec = spec_of(spaces[1], "action")
+            own = spec_of(spaces[1], "action")
         except TypeError as error:
             why = f"which has {error}; choose another one"
             raise wrong(factory, name, why) from error
-        if np.any(np.abs([self.action_spec.minimum, self.action_spec.maximum]) > _MOST):
+        self.action_dtype = own.dtype
+        self.action_spec = _as_float32(own)
+        if np.any(np.abs([own.minimum, own.maximum]) > _MOST):
             why = "whose actions have no bounds; choose another one"
             raise wrong(factory, name, why)
         self._moves_channels = _has_channels_first(spec.config, seen)
@@ -207,3 +210,11 @@ def _conform(spec: Any, value: Any) -> Any:
         (value,) = value.values()
         return _conform(spec, value)
     return value.reshape((len(value), *spec.shape)).astype(spec.dtype, copy=False)
+
+
+def _as_float32(spec: array_spec.BoundedArraySpec) -> array_spec.BoundedArraySpec:
+    """Agents act in float32; MuJoCo has float64."""
+    if spec.dtype != np.float64:
+        return spec
+    bounds = (spec.minimum, spec.maximum)
+    return array_spec.BoundedArraySpec(spec.shape, np.float32, *bounds, spec.name)

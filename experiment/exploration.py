@@ -8,6 +8,7 @@ import gin
 from tf_agents.agents import tf_agent
 from tf_agents.policies import epsilon_greedy_policy, tf_policy
 
+from experiment.agents import checks
 from experiment.errors import check_number
 
 CollectPolicyFactory = Callable[[tf_agent.TFAgent, int, int], tf_policy.TFPolicy]
@@ -49,6 +50,7 @@ def epsilon_ladder(
     Raises:
       ConfigurationError: A value is out of range.
     """
+    checks.check_discrete("epsilon_ladder", agent.action_spec)
     return epsilon_greedy_policy.EpsilonGreedyPolicy(
         agent.policy, epsilon=ladder_epsilon(task, num_actors, base, exponent)
     )

@@ -68,7 +68,7 @@ def gymnasium_environment(
         if max_episode_steps is None:
             max_episode_steps = spec.max_episode_steps
         return GymnasiumEnvironment(Maker(spec, arguments or {}), max_episode_steps)
-    except (gymnasium.error.Error, ImportError, AttributeError, TypeError) as error:
+    except Exception as error:  # The environment's own code may raise anything.
         known = list(gymnasium.registry)
         close = difflib.get_close_matches(name, known, n=3) or known[:3]
         remedy = f"did you mean {' or '.join(close)}?"
@@ -130,7 +130,7 @@ class _AsGym:
         observation, reward, terminated, truncated, info = self._environment.step(
             action
         )
-        if truncated:
+        if terminated or truncated:
             info = {CUT_OFF: not terminated}
         return observation, reward, terminated or truncated, info
 

@@ -37,7 +37,8 @@ class Replay:
         More are faster; each transition stays equally likely to be sampled.
       sequence_length: Steps of a window, for agents that train on sequences, with a
         recurrent network say; None for all others, which know how many they need.
-        What is said of transitions above holds for windows then.
+        Batches and samples per insert are counted in windows then, sizes still in
+        environment steps.
       sequence_stride: Steps from the beginning of one window to that of the next.
       priority_exponent: How much more often transitions with a large error are sampled:
         P(i) ~ p_i^exponent (prioritized replay, Schaul et al., 2015, arXiv:1511.05952);

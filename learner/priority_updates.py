@@ -12,6 +12,7 @@ import tensorflow as tf
 from tf_agents.agents import tf_agent
 
 from experiment import process
+from experiment.interval import Interval
 from reverb_server import tables
 from reverb_server.address import NO_ANSWER
 from reverb_server.priorities import SMALLEST
@@ -20,6 +21,9 @@ from reverb_server.replay_dataset import SampleInfo
 # Calls of the graph whose priorities wait to be sent, if the server is slow or gone;
 # those of more are dropped: the samples keep the priorities that they have.
 _MOST_WAITING = 4
+
+# Seconds between two warnings of that.
+_WARNING_S = 30.0
 
 
 class PriorityUpdates:
@@ -50,6 +54,8 @@ class PriorityUpdates:
             )
             for dtype in (tf.uint64, tf.float32)
         )
+        self._dropped = 0
+        self._warning = Interval(_WARNING_S)
         self._waiting: queue.Queue[dict[int, float]] = queue.Queue(_MOST_WAITING)
         process.start_thread("priorities", self._send_all)
 
@@ -77,7 +83,12 @@ class PriorityUpdates:
         try:
             self._waiting.put_nowait(found)
         except queue.Full:
-            logging.warning("the server is slow: priorities of one call were dropped")
+            self._dropped += 1
+            if self._warning.due():
+                logging.warning(
+                    "the server is slow: priorities of %d calls were dropped so far",
+                    self._dropped,
+                )
 
     def _send_all(self) -> None:
         while True:

@@ -86,7 +86,9 @@ def errors_of(loss_info: tf_agent.LossInfo) -> tf.Tensor | None:
         return errors
     if errors.shape.rank == 2:  # noqa: PLR2004  (a sequence)
         largest = tf.reduce_max(errors, axis=1)
-        mean = tf.reduce_mean(errors, axis=1)
+        # Steps that are not learned from, those of a burn-in say, have none.
+        learned = tf.maximum(tf.math.count_nonzero(errors, 1, dtype=errors.dtype), 1)
+        mean = tf.reduce_sum(errors, axis=1) / learned
         return _LARGEST_SHARE * largest + (1 - _LARGEST_SHARE) * mean
     return None
 
@@ -99,8 +101,7 @@ def require_errors(agent: tf_agent.TFAgent, layout: ReplayLayout) -> None:
       layout: Of what it trains on.
 
     Raises:
-      ConfigurationError: Its loss has no errors of single samples, or takes no weights
-        of theirs.
+      ConfigurationError: Its loss has no errors of single samples.
     """
     spec = tensor_spec.add_outer_dims_nest(
         agent.training_data_spec, (2, layout.sequence_length)
@@ -108,7 +109,10 @@ def require_errors(agent: tf_agent.TFAgent, layout: ReplayLayout) -> None:
 
     @tf.function(autograph=False)
     def errors(experience: types.NestedTensor) -> tf.Tensor | None:
-        return errors_of(agent.loss(experience, weights=tf.ones([2])))
+        try:
+            return errors_of(agent.loss(experience, weights=tf.ones([2])))
+        except NotImplementedError:  # As TF-Agents' TD3.
+            return None
 
     if errors.get_concrete_function(spec).structured_outputs is None:
         raise ConfigurationError(

@@ -61,15 +61,25 @@ class ReplayLayout:
 
     @property
     def signature(self) -> tf.TensorSpec:
-        """Of the table: uint8 [windows * steps, bytes], named by the columns packed.
+        """Of the table: uint8 [windows * steps, bytes], named by what is packed.
 
         Reverb keeps the name, so a table tells what its bytes are.
         """
         return tf.TensorSpec(
             [self.transitions_per_item * self.sequence_length, self.codec.step_bytes],
             tf.uint8,
-            name=" ".join(columns_of(self.codec.spec)),
+            name=" ".join(self._contents),
         )
+
+    @property
+    def _contents(self) -> tuple[str, ...]:
+        """In words: items of the same size may be of windows of other lengths."""
+        windows = f"windows:{self.transitions_per_item}x{self.sequence_length}"
+        return windows, *columns_of(self.codec.spec)
+
+    def differences(self, name: str | None) -> str:
+        """What a table with a signature of this name holds that is different."""
+        return differences(tuple((name or "").split()), self._contents)
 
     @property
     def env_steps_per_item(self) -> int:
@@ -97,8 +107,7 @@ def require_signature(layout: ReplayLayout, signature: Any) -> None:
     if signature == {"steps": layout.signature}:
         return
     found = signature.get("steps") if isinstance(signature, Mapping) else None
-    names = tuple((found.name or "").split()) if found else ()
-    differ = differences(names, columns_of(layout.codec.spec)) or "another size"
+    differ = layout.differences(found.name if found else None) or "another size"
     raise ConfigurationError(
         f"the replay table holds {found or signature}, but the experiment built here "
         f"makes {layout.signature} ({differ}); use the same code and libraries on all "

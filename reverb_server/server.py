@@ -19,7 +19,7 @@ from experiment.definition import Experiment, operative_text
 from experiment.errors import ConfigurationError, one_line
 from experiment.interval import Interval
 from experiment.manifest import Manifest
-from reverb_server import figures, priorities, restored_server, run_tables, tables
+from reverb_server import figures, restored_server, run_tables, tables
 from reverb_server.address import NO_ANSWER
 from reverb_server.kept_end import KeptEnd
 from reverb_server.known_learner import KnownLearner, first_step
@@ -110,8 +110,7 @@ class RunServer:
     ) -> Callable[[], list[reverb.Table]]:
         """Completes the manifest by the agent's weights; returns how to make tables."""
         agent, train_step = experiment.make_agent(experiment.environment())
-        largest = priorities.largest_priority(experiment.replay)
-        weights = tf.nest.flatten(tables.weights_of(agent, train_step, largest))
+        weights = tf.nest.flatten(tables.weights_of(agent, train_step))
         self.manifest = run_start.settle(
             manifest,
             [f"{weight.dtype.name}{weight.shape.as_list()}" for weight in weights],

@@ -66,7 +66,8 @@ def dqn_agent(
         values (Double DQN, van Hasselt et al., 2015, arXiv:1509.06461).
       n_step: Rewards that are summed up before a Q-value stands for the rest (Sutton,
         1988, doi:10.1007/BF00115009).
-      burn_in: Steps of each sequence that a recurrent network only reads.
+      burn_in: First steps of each sequence that are left out of the loss: they give a
+        recurrent network a state to learn from.
       gradient_clipping: Largest norm of a gradient; None clips nothing.
 
     Returns:

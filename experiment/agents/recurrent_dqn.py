@@ -14,8 +14,9 @@ class _BurnIn(tf_dqn_agent.DqnAgent):
 
     The network's state at the beginning of a stored sequence is not known, since
     weights have changed. It begins with zeros, and what it makes of the first steps
-    gives it a state to learn from (Kapturowski et al., 2019, R2D2, section 3). The loss
-    is the mean over the other steps, so a learning rate means the same for any length.
+    gives it a state to learn from (Kapturowski et al., 2019, R2D2, section 3). Unlike
+    there, gradients of later steps pass through them. The loss is the mean over the
+    other steps, so a learning rate means the same for any length.
 
     Attributes:
       burn_in: Steps that are left out.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gin
+import numpy as np
 import tensorflow as tf
 from tf_agents.agents import tf_agent
 from tf_agents.agents.sac import sac_agent as tf_sac_agent
@@ -56,7 +57,8 @@ def sac_agent(
       target_update_tau: Share of the weights copied at such an update; 1 is all.
       initial_log_alpha: Logarithm of what one unit of entropy is worth at first.
       target_entropy: What alpha keeps the entropy of the policy at, in nats, of actions
-        in the environment's own units; None is minus the size of the action.
+        in the environment's own units; None is minus the size of the action for
+        actions in [-1, 1], and as much for the shape of the policy in other bounds.
       gradient_clipping: Largest norm of a gradient; None clips nothing.
 
     Returns:
@@ -78,7 +80,7 @@ def sac_agent(
         check_number(f"{name}.target_entropy", target_entropy)
     checks.check_continuous(name, action_spec)
     if target_entropy is None:
-        target_entropy = -float(action_spec.shape[0])
+        target_entropy = _target_entropy(action_spec)
     specs = (time_step_spec, action_spec)
     return tf_sac_agent.SacAgent(
         *specs,
@@ -96,3 +98,14 @@ def sac_agent(
         gradient_clipping=gradient_clipping,
         train_step_counter=train_step,
     )
+
+
+def _target_entropy(action_spec: types.BoundedTensorSpec) -> float:
+    """The paper's, in nats: minus one for each number of an action.
+
+    It is meant for actions in [-1, 1]; one of another range has more entropy by the
+    logarithm of half of it.
+    """
+    half_range = (action_spec.maximum - action_spec.minimum) / 2
+    per_number = np.log(np.broadcast_to(half_range, action_spec.shape)) - 1
+    return float(per_number.sum())

@@ -92,7 +92,12 @@ def test_a_real_experiment_differs_in_what_was_bound() -> None:
         ("Experiment.environment", "@gym_environment", "@envpool_environment"),
         ("Experiment.agent", "@dqn_agent", "@mine"),
         ("gym_environment.name", "'CartPole-v1'", "'Acrobot-v1'"),
+        ("gymnasium_environment.name", "'CartPole-v1'", "'Acrobot-v1'"),
+        ("gymnasium_environment.arguments", "{'a': 1}", "{'a': 2}"),
         ("envpool_environment.name", "'CartPole-v1'", "'Acrobot-v1'"),
+        ("atari_environment.name", "'Pong-v5'", "'Breakout-v5'"),
+        ("observe_only.environment", "@gym_environment", "@mine"),
+        ("observe_only.entries", "(0, 2)", "(1, 3)"),
     ],
 )
 def test_another_task_is_refused_with_both_values(

@@ -64,6 +64,7 @@ def test_each_family_is_made_and_stepped(name: str) -> None:
     assert (dict(shapes) if isinstance(spec, dict) else shapes) == FAMILIES[name]
     action = environment.action_spec()
     assert np.all(np.isfinite([action.minimum, action.maximum]))
+    assert action.dtype in (np.float32, np.int32, np.int64)  # What agents can choose.
 
 
 @pytest.mark.parametrize("name", list(FAMILIES))

@@ -124,6 +124,7 @@ def test_without_priorities_all_are_alike() -> None:
     [
         ([1.0, -2.0], [1, 2]),
         ([[1.0, -2.0, 3.0], [0.0, 0.0, 0.0]], [0.9 * 3 + 0.1 * 2, 0]),
+        ([[0.0, -2.0, 4.0]], [0.9 * 4 + 0.1 * 3]),  # The first is not learned from.
     ],
 )
 def test_the_error_of_a_sequence_is_of_its_largest_and_its_mean(
@@ -136,17 +137,29 @@ def test_the_error_of_a_sequence_is_of_its_largest_and_its_mean(
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
-def test_an_agent_that_tells_no_errors_is_refused() -> None:
-    """Categorical DQN, say: there would be no priorities. The server says so."""
-    text = """
-gym_environment.name = 'CartPole-v1'
-Experiment.agent = @categorical_dqn_agent
+@pytest.mark.parametrize(
+    ("agent", "environment", "name"),
+    [
+        ("categorical_dqn_agent", "CartPole-v1", "CategoricalDqnAgent"),
+        ("sac_agent", "Pendulum-v1", "SacAgent"),
+        ("td3_agent", "Pendulum-v1", "Td3Agent"),
+        ("ddpg_agent", "Pendulum-v1", "DdpgAgent"),
+    ],
+)
+def test_an_agent_that_tells_no_errors_is_refused(
+    agent: str, environment: str, name: str
+) -> None:
+    """There would be no priorities. The server says so."""
+    text = f"""
+gym_environment.name = {environment!r}
+Experiment.agent = @{agent}
 Replay.priority_exponent = 0.6
 Replay.transitions_per_item = 1
 """
     experiment = definition.load_text(text)
-    agent, train_step = experiment.make_agent(experiment.environment())
+    made, train_step = experiment.make_agent(experiment.environment())
     with pytest.raises(ConfigurationError) as raised:
-        tables.make_tables(experiment, agent, train_step, 1, "run")
-    assert "CategoricalDqnAgent does not say how wrong it was" in str(raised.value)
+        tables.make_tables(experiment, made, train_step, 1, "run")
+    assert "does not say how wrong it was" in str(raised.value)
+    assert name.lower() in str(raised.value).lower()
     assert "bind another agent, e.g. @dqn_agent" in str(raised.value)

@@ -18,6 +18,7 @@ from experiment.errors import ConfigurationError
 from experiment.settings import Replay
 from reverb_server.replay_layout import (
     RANDOM_POLICY,
+    ReplayLayout,
     Step,
     replay_layout,
     require_signature,
@@ -81,6 +82,16 @@ def test_an_agent_of_sequences_needs_their_length(recurrent: tf_agent.TFAgent) -
     """It can train on any."""
     with pytest.raises(ConfigurationError, match=r"set Replay\.sequence_length"):
         replay_layout(recurrent, Replay())
+
+
+def test_items_of_one_size_may_be_of_other_windows(cartpole: Built) -> None:
+    """8 transitions, or 4 windows of 4 steps: read as the other, all would be wrong."""
+    codec = replay_layout(cartpole.agent, Replay()).codec
+    transitions, longer = ReplayLayout(codec, 2, 8), ReplayLayout(codec, 4, 4)
+    assert transitions.signature.shape == longer.signature.shape
+    with pytest.raises(ConfigurationError) as raised:
+        require_signature(longer, {"steps": transitions.signature})
+    assert "there windows:8x2; here windows:4x4" in str(raised.value)
 
 
 def test_an_agent_of_transitions_takes_no_sequences(cartpole: Built) -> None:

@@ -85,8 +85,9 @@ def test_the_losses_are_those_of_the_paper() -> None:
 
 
 def test_the_entropy_is_kept_at_minus_the_size_of_the_action() -> None:
-    """Unless another one is asked for."""
-    assert sac()._target_entropy == -2
+    """For actions in [-1, 1]; others have more by the logarithm of half their range."""
+    more = np.log(np.broadcast_to(continuous.HALF_RANGE, 2)).sum()
+    assert sac()._target_entropy == pytest.approx(-2 + more)
     assert sac(target_entropy=1.5)._target_entropy == 1.5
 
 
