@@ -49,13 +49,17 @@ def measure(checkouts: tuple[Path, Path], seconds: float) -> list[Figures]:
         return [run.since(counts) for run, counts in zip(runs, begun)]
 
 
-def main(other: str, seconds: float, json_path: str | None) -> int:
-    """Measures in both orders, and prints the ratios."""
-    told = report.Report("side_by_side", {"seconds": seconds})
+def main(other: str, seconds: float, rounds: int, json_path: str | None) -> int:
+    """Measures in both orders by turns, and prints the ratios."""
+    told = report.Report("side_by_side", {"seconds": seconds, "rounds": rounds})
     theirs = Path(other).resolve()
-    for order in ((_OURS, theirs), (theirs, _OURS)):
-        found = dict(zip(order, measure(order, seconds)))
-        told.rows.append(_row(order[0] == _OURS, found[_OURS], found[theirs]))
+    for number in range(rounds):
+        is_first = number % 2 == 0
+        order = (_OURS, theirs) if is_first else (theirs, _OURS)
+        first, second = measure(order, seconds)
+        told.rows.append(
+            _row(is_first, *((first, second) if is_first else (second, first)))
+        )
     told.show()
     told.write(json_path)
     return EXIT_FINISHED
@@ -75,10 +79,14 @@ def _row(is_first: bool, ours: Figures, theirs: Figures) -> dict[str, Any]:
 
 if __name__ == "__main__":
     _OTHER = flags.DEFINE_string("other", None, "Folder of the other checkout.")
-    _SECONDS = flags.DEFINE_float("seconds", 120.0, "To measure over, in each order.")
+    _SECONDS = flags.DEFINE_float("seconds", 120.0, "To measure over, in each round.")
+    _ROUNDS = flags.DEFINE_integer("rounds", 2, "How often; who starts first changes.")
     _JSON = report.define_json("side_by_side")
     process.run(
         lambda: main(
-            shared_flags.required(_OTHER, "../old"), _SECONDS.value, _JSON.value
+            shared_flags.required(_OTHER, "../old"),
+            _SECONDS.value,
+            _ROUNDS.value,
+            _JSON.value,
         )
     )

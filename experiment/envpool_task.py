@@ -116,10 +116,10 @@ class EnvPoolTask:
             why = f"which has {error}; choose another one"
             raise wrong(factory, name, why) from error
         self.action_dtype = own.dtype
-        self.action_spec = _as_float32(own)
         if np.any(np.abs([own.minimum, own.maximum]) > _MOST):
             why = "whose actions have no bounds; choose another one"
             raise wrong(factory, name, why)
+        self.action_spec = _as_float32(own)  # Would refuse what float32 cannot hold.
         self._moves_channels = _has_channels_first(spec.config, seen)
         self.observation_spec = _channels_last(seen) if self._moves_channels else seen
 

@@ -50,6 +50,10 @@ class PlainView(QuietView):
         if state.progress.status is None:
             print_line(figures_line(state))
 
+    def show_last(self, state: RunState) -> None:
+        """Prints the last figures: a short run has shown none before."""
+        print_line(figures_line(state))
+
 
 def figures_line(state: RunState) -> str:
     """The newest figures in one line."""

@@ -1,4 +1,4 @@
-"""Networks of agents that have an actor and critics, built and looked at."""
+"""Networks and optimizers of agents that have an actor and critics."""
 
 from __future__ import annotations
 
@@ -8,9 +8,32 @@ from tf_agents.networks import network
 from tf_agents.trajectories import time_step as ts
 from tf_agents.typing import types
 
-from experiment.errors import ConfigurationError
+from experiment.errors import ConfigurationError, check_number
 from experiment.factories import check_factory
 from experiment.networks import NetworkFactory
+
+
+def make_optimizers(
+    agent: str, **learning_rates: float
+) -> dict[str, tf.keras.optimizers.Optimizer]:
+    """Makes an Adam for each part of an agent.
+
+    Args:
+      agent: The gin name, for messages.
+      **learning_rates: By the part, e.g. `critic`: bound to `critic_learning_rate`.
+
+    Returns:
+      By TF-Agents' names, e.g. `critic_optimizer`.
+
+    Raises:
+      ConfigurationError: A rate is out of range.
+    """
+    for part, rate in learning_rates.items():
+        check_number(f"{agent}.{part}_learning_rate", rate, above=0)
+    return {
+        f"{part}_optimizer": tf.keras.optimizers.Adam(rate)
+        for part, rate in learning_rates.items()
+    }
 
 
 def make_actor(
@@ -42,7 +65,7 @@ def make_actor(
         fits = isinstance(given, tf.TypeSpec) and given.shape == action_spec.shape
         wanted = "an action, e.g. @deterministic_actor_network"
     if fits:
-        return built
+        return _without_state(f"{agent}.actor_network", built)
     raise ConfigurationError(
         f"{agent}.actor_network makes {built!r}, which gives {given}; bind a network "
         f"to it that gives {wanted}."
@@ -70,8 +93,18 @@ def make_critic(
     built = factory(time_step_spec.observation, action_spec)
     given = built.create_variables((time_step_spec.observation, action_spec))
     if isinstance(given, tf.TypeSpec) and given.shape.rank == 0:
-        return built
+        return _without_state(f"{agent}.critic_network", built)
     raise ConfigurationError(
         f"{agent}.critic_network makes {built!r}, which gives {given}; bind a network "
         "to it that gives one value, e.g. @critic_network."
     )
+
+
+def _without_state(name: str, built: network.Network) -> network.Network:
+    """Refuses a recurrent network: transitions have no past for it."""
+    if built.state_spec:
+        raise ConfigurationError(
+            f"{name} makes {built!r}, which is recurrent; bind one that is not: only "
+            "dqn_agent learns from sequences."
+        )
+    return built

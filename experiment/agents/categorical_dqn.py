@@ -60,11 +60,9 @@ def categorical_dqn_agent(
     Raises:
       ConfigurationError: A value is out of range, or the actions do not suit it.
     """
-    checks.check_optimisation(
-        _NAME, gamma, gradient_clipping, learning_rate=learning_rate
-    )
+    checks.check_optimisation(_NAME, gamma, gradient_clipping)
     checks.check_targets(_NAME, target_update_period, target_update_tau)
-    checks.check_q_learning(_NAME, epsilon_greedy, n_step)
+    checks.check_q_learning(_NAME, learning_rate, epsilon_greedy, n_step)
     check_number(f"{_NAME}.min_q_value", min_q_value)
     check_number(f"{_NAME}.max_q_value", max_q_value, above=min_q_value)
     check_factory(f"{_NAME}.network", network, takes=2)

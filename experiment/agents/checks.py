@@ -11,18 +11,13 @@ from experiment.errors import ConfigurationError, check_number
 
 
 def check_optimisation(
-    agent: str,
-    gamma: float,
-    gradient_clipping: float | None,
-    **learning_rates: float,
+    agent: str, gamma: float, gradient_clipping: float | None
 ) -> None:
-    """Refuses rates and discounts out of range.
+    """Refuses discounts and norms out of range.
 
     Raises:
       ConfigurationError: One of them is.
     """
-    for name, rate in learning_rates.items():
-        check_number(f"{agent}.{name}", rate, above=0)
     check_number(f"{agent}.gamma", gamma, at_least=0, at_most=1)
     if gradient_clipping is not None:
         check_number(f"{agent}.gradient_clipping", gradient_clipping, above=0)
@@ -38,12 +33,15 @@ def check_targets(agent: str, period: int, tau: float) -> None:
     check_number(f"{agent}.target_update_tau", tau, above=0, at_most=1)
 
 
-def check_q_learning(agent: str, epsilon_greedy: float, n_step: int) -> None:
-    """Refuses exploration and returns that Q-learning cannot have.
+def check_q_learning(
+    agent: str, learning_rate: float, epsilon_greedy: float, n_step: int
+) -> None:
+    """Refuses rates, exploration and returns that Q-learning cannot have.
 
     Raises:
       ConfigurationError: One of them is out of range.
     """
+    check_number(f"{agent}.learning_rate", learning_rate, above=0)
     check_number(f"{agent}.epsilon_greedy", epsilon_greedy, at_least=0, at_most=1)
     check_number(f"{agent}.n_step", n_step, at_least=1, integer=True)
 

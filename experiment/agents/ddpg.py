@@ -13,7 +13,7 @@ from tf_agents.typing import types
 from tf_agents.utils import common
 
 from experiment.agents import checks
-from experiment.agents.actor_critic import make_actor, make_critic
+from experiment.agents.actor_critic import make_actor, make_critic, make_optimizers
 from experiment.agents.noise_policy import NoisePolicy
 from experiment.errors import check_number
 from experiment.networks import (
@@ -79,11 +79,10 @@ def ddpg_agent(
       ConfigurationError: A value is out of range, or the actions do not suit DDPG.
     """
     name = "ddpg_agent"
-    rates = {
-        "actor_learning_rate": actor_learning_rate,
-        "critic_learning_rate": critic_learning_rate,
-    }
-    checks.check_optimisation(name, gamma, gradient_clipping, **rates)
+    optimizers = make_optimizers(
+        name, actor=actor_learning_rate, critic=critic_learning_rate
+    )
+    checks.check_optimisation(name, gamma, gradient_clipping)
     checks.check_targets(name, target_update_period, target_update_tau)
     check_number(f"{name}.ou_stddev", ou_stddev, at_least=0)
     check_number(f"{name}.ou_damping", ou_damping, at_least=0, at_most=1)
@@ -93,8 +92,7 @@ def ddpg_agent(
         *specs,
         actor_network=make_actor(name, actor_network, *specs, is_stochastic=False),
         critic_network=make_critic(name, critic_network, *specs),
-        actor_optimizer=tf.keras.optimizers.Adam(actor_learning_rate),
-        critic_optimizer=tf.keras.optimizers.Adam(critic_learning_rate),
+        **optimizers,
         ou_stddev=ou_stddev,
         ou_damping=ou_damping,
         target_update_tau=target_update_tau,

@@ -76,11 +76,9 @@ def dqn_agent(
     Raises:
       ConfigurationError: A value is out of range, or the actions do not suit DQN.
     """
-    checks.check_optimisation(
-        "dqn_agent", gamma, gradient_clipping, learning_rate=learning_rate
-    )
+    checks.check_optimisation("dqn_agent", gamma, gradient_clipping)
     checks.check_targets("dqn_agent", target_update_period, target_update_tau)
-    checks.check_q_learning("dqn_agent", epsilon_greedy, n_step)
+    checks.check_q_learning("dqn_agent", learning_rate, epsilon_greedy, n_step)
     check_one_of("dqn_agent.loss", loss, _LOSSES)
     check_bool("dqn_agent.double_q", double_q)
     check_factory("dqn_agent.network", network, takes=2)

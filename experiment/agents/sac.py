@@ -11,7 +11,7 @@ from tf_agents.trajectories import time_step as ts
 from tf_agents.typing import types
 
 from experiment.agents import checks
-from experiment.agents.actor_critic import make_actor, make_critic
+from experiment.agents.actor_critic import make_actor, make_critic, make_optimizers
 from experiment.errors import check_number
 from experiment.networks import (
     NetworkFactory,
@@ -68,44 +68,44 @@ def sac_agent(
       ConfigurationError: A value is out of range, or the actions do not suit SAC.
     """
     name = "sac_agent"
-    rates = {
-        "actor_learning_rate": actor_learning_rate,
-        "critic_learning_rate": critic_learning_rate,
-        "alpha_learning_rate": alpha_learning_rate,
-    }
-    checks.check_optimisation(name, gamma, gradient_clipping, **rates)
+    optimizers = make_optimizers(
+        name,
+        actor=actor_learning_rate,
+        critic=critic_learning_rate,
+        alpha=alpha_learning_rate,
+    )
+    checks.check_optimisation(name, gamma, gradient_clipping)
     checks.check_targets(name, target_update_period, target_update_tau)
     check_number(f"{name}.initial_log_alpha", initial_log_alpha)
-    if target_entropy is not None:
-        check_number(f"{name}.target_entropy", target_entropy)
     checks.check_continuous(name, action_spec)
-    if target_entropy is None:
-        target_entropy = _target_entropy(action_spec)
     specs = (time_step_spec, action_spec)
     return tf_sac_agent.SacAgent(
         *specs,
         critic_network=make_critic(name, critic_network, *specs),
         critic_network_2=make_critic(name, critic_network, *specs),
         actor_network=make_actor(name, actor_network, *specs, is_stochastic=True),
-        actor_optimizer=tf.keras.optimizers.Adam(actor_learning_rate),
-        critic_optimizer=tf.keras.optimizers.Adam(critic_learning_rate),
-        alpha_optimizer=tf.keras.optimizers.Adam(alpha_learning_rate),
+        **optimizers,
         target_update_tau=target_update_tau,
         target_update_period=target_update_period,
         gamma=gamma,
         initial_log_alpha=initial_log_alpha,
-        target_entropy=target_entropy,
+        target_entropy=_target_entropy(target_entropy, action_spec),
         gradient_clipping=gradient_clipping,
         train_step_counter=train_step,
     )
 
 
-def _target_entropy(action_spec: types.BoundedTensorSpec) -> float:
-    """The paper's, in nats: minus one for each number of an action.
+def _target_entropy(
+    wanted: float | None, action_spec: types.BoundedTensorSpec
+) -> float:
+    """What is wanted, or the paper's, in nats: minus one for each number of an action.
 
-    It is meant for actions in [-1, 1]; one of another range has more entropy by the
-    logarithm of half of it.
+    The latter is meant for actions in [-1, 1]; one of another range has more entropy
+    by the logarithm of half of it.
     """
+    if wanted is not None:
+        check_number("sac_agent.target_entropy", wanted)
+        return wanted
     half_range = (action_spec.maximum - action_spec.minimum) / 2
     per_number = np.log(np.broadcast_to(half_range, action_spec.shape)) - 1
     return float(per_number.sum())

@@ -8,7 +8,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 import portpicker
 import pytest
@@ -74,7 +74,7 @@ def _env_steps(folder: Path) -> int:
     return int(run_dir.last_row(folder, "reverb_server")["env_steps"])
 
 
-def _rows_of_the_resume(running: Running, number: int) -> list[dict[str, object]]:
+def _rows_of_the_resume(running: Running, number: int) -> list[dict[str, Any]]:
     """The server's rows after the first so many."""
     return running.rows("reverb_server")[number:]
 
@@ -162,11 +162,11 @@ def test_lost_experience_is_not_gone_on_without(folder: Path, launch: Launch) ->
     running = Running(command, folder)
     running.wait_until_well()
     first = _rows_of_the_resume(running, rows)[0]
-    assert first["replay_size"] == 0
-    assert first["env_steps"] == env_steps
     assert running.logged(
         "reverb_server", "the replay table begins empty, as asked for"
     )
+    # Actors may have been quicker than the row.
+    assert first["env_steps"] == env_steps + first["replay_size"]
 
 
 def _rows(folder: Path) -> list[str]:

@@ -18,6 +18,7 @@ TINY = {
     "throughput": (["--seconds=2", "--rounds=1", "--num_actors=1"], 4),
     "scaling": (["--seconds=2", "--actors=1"], 2),
     "transitions_per_item": (["--seeds=0", "--train_steps=500", "--png=found.png"], 2),
+    "side_by_side": ([f"--other={CHECKOUT}", "--seconds=2", "--rounds=1"], 1),
     "soak": (["--minutes=0.05"], 18),
     "memory": (["--env_steps=2000", "--max_size=2000", "--settle_steps=1000"], 5),
 }

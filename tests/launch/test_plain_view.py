@@ -97,6 +97,16 @@ def test_no_figures_are_shown_after_the_end(
     assert capsys.readouterr().out == ""
 
 
+def test_the_last_figures_are_always_told(
+    metrics: Metrics, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run shorter than the time between two lines would show none."""
+    end = {"role": "run", "status": "max_train_steps", "train_step": 10}
+    PlainView().show_last(run_of(metrics.progress(SERVER, LEARNER, end)))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("0:00:00  train step 6,789")
+
+
 def test_the_quiet_view_shows_only_what_goes_wrong(
     metrics: Metrics, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,6 +11,7 @@ from tf_agents.networks import Network
 from tf_agents.specs import BoundedTensorSpec
 from tf_agents.trajectories import StepType, trajectory
 from tf_agents.trajectories import time_step as ts
+from tf_agents.utils import common
 
 from experiment.networks import NetworkFactory, critic_network
 from experiment.seeding import seed_role
@@ -128,3 +129,40 @@ def require_climb(
         np.testing.assert_allclose(
             step[clear], rate * np.sign(gradient)[clear], rtol=0.05
         )
+
+
+def require_following(
+    agent: tf_agent.TFAgent, pairs: Any, period: int, tau: float
+) -> None:
+    """Requires that target networks stand still, and then follow by a share.
+
+    Args:
+      agent: Not trained yet.
+      pairs: Of networks and their target networks.
+      period: Gradient steps until they follow.
+      tau: Share of the weights that is copied.
+    """
+    first = [numbers_of(target.variables)[0] for _, target in pairs]
+    for _ in range(period - 1):
+        agent.train(a_batch())
+    for (_, target), before in zip(pairs, first):
+        np.testing.assert_array_equal(target.variables[0], before)
+    agent.train(a_batch())
+    for (online, target), before in zip(pairs, first):
+        wanted = (1 - tau) * before + tau * online.variables[0].numpy()
+        np.testing.assert_allclose(target.variables[0], wanted, rtol=1e-5, atol=1e-7)
+
+
+def require_learning(agent: tf_agent.TFAgent) -> None:
+    """Requires that the critic's loss on one batch falls, and steps are counted."""
+    train = common.function(agent.train)
+    losses = [float(train(a_batch()).extra.critic_loss) for _ in range(150)]
+    assert losses[-1] < losses[0] / 4
+    assert agent.train_step_counter == 150
+
+
+def require_only_the_actor_travels(agent: tf_agent.TFAgent) -> None:
+    """Requires that no critic, target or state is among the weights of the policies."""
+    wanted = [variable.ref() for variable in agent._actor_network.variables]
+    assert [each.ref() for each in agent.collect_policy.variables()] == wanted
+    assert [each.ref() for each in agent.policy.variables()] == wanted

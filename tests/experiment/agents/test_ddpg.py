@@ -11,7 +11,6 @@ import tensorflow as tf
 from tf_agents.agents import tf_agent
 from tf_agents.specs import tensor_spec
 from tf_agents.trajectories import time_step as ts
-from tf_agents.utils import common
 
 from experiment import agents, environments, networks
 from experiment.errors import ConfigurationError
@@ -66,23 +65,13 @@ def test_both_target_networks_follow_when_their_period_is_over() -> None:
         (agent._actor_network, agent._target_actor_network),
         (agent._critic_network, agent._target_critic_network),
     )
-    first = [numbers_of(target.variables)[0] for _, target in pairs]
-    agent.train(a_batch())
-    for (_, target), before in zip(pairs, first):
-        np.testing.assert_array_equal(target.variables[0], before)
-    agent.train(a_batch())
-    for (online, target), before in zip(pairs, first):
-        wanted = 0.75 * before + 0.25 * online.variables[0].numpy()
-        np.testing.assert_allclose(target.variables[0], wanted, rtol=1e-5, atol=1e-7)
+    continuous.require_following(agent, pairs, period=2, tau=0.25)
 
 
 def test_training_on_one_batch_learns_it() -> None:
     """The target networks stand still; steps are counted."""
     agent = ddpg(critic_learning_rate=1e-2, target_update_period=1_000)
-    train = common.function(agent.train)
-    losses = [float(train(a_batch()).extra.critic_loss) for _ in range(150)]
-    assert losses[-1] < losses[0] / 4
-    assert agent.train_step_counter == 150
+    continuous.require_learning(agent)
 
 
 def test_exploration_is_a_process_around_the_greedy_action() -> None:
@@ -103,10 +92,7 @@ def test_exploration_is_a_process_around_the_greedy_action() -> None:
 
 def test_the_weights_that_travel_are_the_actors() -> None:
     """Neither the critic, nor targets, nor the state of the exploration."""
-    agent = ddpg()
-    wanted = [variable.ref() for variable in agent._actor_network.variables]
-    assert [each.ref() for each in agent.collect_policy.variables()] == wanted
-    assert [each.ref() for each in agent.policy.variables()] == wanted
+    continuous.require_only_the_actor_travels(ddpg())
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 from tf_agents.agents import tf_agent
+from tf_agents.agents.ddpg import actor_rnn_network
 from tf_agents.trajectories import time_step as ts
-from tf_agents.utils import common
 
 from experiment import agents, networks
 from experiment.errors import ConfigurationError
@@ -86,15 +86,7 @@ def test_all_target_networks_follow_when_their_period_is_over() -> None:
         (agent._critic_network_1, agent._target_critic_network_1),
         (agent._critic_network_2, agent._target_critic_network_2),
     )
-    first = [numbers_of(target.variables)[0] for _, target in pairs]
-    for _ in range(2):
-        agent.train(a_batch())
-    for (_, target), before in zip(pairs, first):
-        np.testing.assert_array_equal(target.variables[0], before)
-    agent.train(a_batch())
-    for (online, target), before in zip(pairs, first):
-        wanted = 0.75 * before + 0.25 * online.variables[0].numpy()
-        np.testing.assert_allclose(target.variables[0], wanted, rtol=1e-5, atol=1e-7)
+    continuous.require_following(agent, pairs, period=3, tau=0.25)
 
 
 def test_the_critics_are_two() -> None:
@@ -107,10 +99,7 @@ def test_the_critics_are_two() -> None:
 def test_training_on_one_batch_learns_it() -> None:
     """The target networks stand still; steps are counted."""
     agent = td3(critic_learning_rate=1e-2, target_update_period=1_000)
-    train = common.function(agent.train)
-    losses = [float(train(a_batch()).extra.critic_loss) for _ in range(150)]
-    assert losses[-1] < losses[0] / 4
-    assert agent.train_step_counter == 150
+    continuous.require_learning(agent)
 
 
 def test_exploration_is_noise_around_the_greedy_action() -> None:
@@ -128,10 +117,7 @@ def test_exploration_is_noise_around_the_greedy_action() -> None:
 
 def test_the_weights_that_travel_are_the_actors() -> None:
     """Critics and targets are of no use to those who act."""
-    agent = td3()
-    wanted = [variable.ref() for variable in agent._actor_network.variables]
-    assert [each.ref() for each in agent.collect_policy.variables()] == wanted
-    assert [each.ref() for each in agent.policy.variables()] == wanted
+    continuous.require_only_the_actor_travels(td3())
 
 
 @pytest.mark.parametrize(
@@ -168,3 +154,13 @@ def test_an_actor_of_distributions_is_refused() -> None:
     """The one of SAC, say."""
     with pytest.raises(ConfigurationError, match="@deterministic_actor_network"):
         td3(actor_network=networks.stochastic_actor_network)
+
+
+def test_a_recurrent_actor_is_refused() -> None:
+    """It would forget at every step."""
+
+    def factory(observation: Any, action: Any) -> Any:
+        return actor_rnn_network.ActorRnnNetwork(observation, action)
+
+    with pytest.raises(ConfigurationError, match="which is recurrent"):
+        td3(actor_network=factory)
