@@ -7,13 +7,14 @@ a queue, and the learner trains when enough of them are ready.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.eager import cancellation
+from tensorflow.python.eager import cancellation, context, execute
 
 from experiment import process
 
@@ -98,12 +99,10 @@ class BatchQueue:
         """Moves batches until closed; samples anew after a failure."""
         while not self._closed.is_set():
             self._cancellation = cancellation.CancellationManager()
-            move = self._cancellation.get_cancelable_function(
-                self._move(iter(self._dataset))
-            )
+            move = self._move(iter(self._dataset))
             try:
                 while not self._closed.is_set():
-                    move()
+                    _call(move, self._cancellation)
             except tf.errors.CancelledError:
                 continue
             except tf.errors.OpError as error:
@@ -119,3 +118,21 @@ class BatchQueue:
                 self._queue.enqueue_many(tf.nest.flatten(next(iterator)))
 
         return move.get_concrete_function()
+
+
+def _call(graph: Any, manager: cancellation.CancellationManager) -> None:
+    """Calls a graph that gives nothing, so that it can be cancelled.
+
+    `CancellationManager.get_cancelable_function` would set the manager for all threads:
+    what the learner calls meanwhile would be cancelled as well.
+    """
+    here = context.context()
+    options = here.function_call_options.as_attrs()
+    execute.execute_with_cancellation(
+        graph.function_def.signature.name,
+        num_outputs=0,
+        inputs=graph.captured_inputs,
+        attrs=tuple(itertools.chain(*options.items())),
+        ctx=here,
+        cancellation_manager=manager,
+    )

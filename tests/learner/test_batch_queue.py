@@ -235,3 +235,20 @@ def test_a_starved_queue_can_be_renewed_and_closed(
     assert queue.wait(1, DEADLINE_S)
     queue.close()
     assert not queue._thread.is_alive()
+
+
+def test_nobody_else_is_cancelled_when_a_queue_is_renewed(
+    start: Start, learning: Learning
+) -> None:
+    """TensorFlow's own way to cancel a function takes those of other threads along."""
+    agent, _ = learning.experiment.make_agent(learning.experiment.environment())
+    layout = replay_layout(agent, learning.experiment.replay)
+    queue = start(replay_dataset(learning.run.address, layout, BATCH_SIZE), 4)
+    add = tf.function(lambda x: x + 1)
+    total = tf.constant(0)
+    for _ in range(20):
+        assert not queue.wait(1, timeout_s=0.05)  # Its thread is at work by then.
+        queue.renew()
+        for _ in range(50):
+            total = add(total)
+    assert total == 1_000
