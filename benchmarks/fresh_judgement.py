@@ -11,9 +11,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 from absl import flags
-from tf_agents.policies import policy_loader
+from tf_agents.policies import py_tf_eager_policy
 from tf_agents.train import learner as tf_learner
+from tf_agents.trajectories import policy_step
+from tf_agents.trajectories import time_step as ts
+from tf_agents.typing import types
 
 from eval_job.evaluator import evaluate
 from experiment import definition, environments, process, run_dir
@@ -22,6 +26,19 @@ from experiment.errors import EXIT_FINISHED
 
 # Keeps these episodes apart from those of the run, whose seeds follow from its own.
 _APART = 1_000_003
+
+
+class SavedPolicy(py_tf_eager_policy.SavedModelPyTFEagerPolicy):
+    """An exported policy that acts for batches; TF-Agents leaves theirs as tensors."""
+
+    def _action(
+        self,
+        time_step: ts.TimeStep,
+        policy_state: types.NestedTensor,
+        seed: types.Seed | None = None,
+    ) -> policy_step.PolicyStep:
+        step = super()._action(time_step, policy_state, seed)
+        return step._replace(action=tf.nest.map_structure(np.asarray, step.action))
 
 
 def judge(root_dir: Path, episodes: int, seed: int) -> list[float]:
@@ -40,7 +57,11 @@ def judge(root_dir: Path, episodes: int, seed: int) -> list[float]:
     seeds = np.random.SeedSequence([seed, _APART])
     batch = environments.batched(experiment.environment, episodes, seeds)
     folder = root_dir / tf_learner.POLICY_SAVED_MODEL_DIR
-    policy = policy_loader.load(str(folder / tf_learner.GREEDY_POLICY_SAVED_MODEL_DIR))
+    policy = SavedPolicy(
+        str(folder / tf_learner.GREEDY_POLICY_SAVED_MODEL_DIR),
+        load_specs_from_pbtxt=True,
+        batch_time_steps=False,  # They are batched already.
+    )
     return [float(each) for each in evaluate(batch, policy, seeds.spawn(1)[0])]
 
 

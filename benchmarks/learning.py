@@ -28,14 +28,13 @@ _EPISODES = 10
 
 
 def learn(
-    preset: str, seed: int, options: Sequence[str], timeout_s: float
+    options: Sequence[str], seed: int, timeout_s: float
 ) -> tuple[dict[str, Any], list[returns_file.Row]]:
     """Runs a preset once.
 
     Args:
-      preset: Its name.
+      options: Flags of the launcher.
       seed: Of the run.
-      options: Further flags of the launcher.
       timeout_s: Seconds that it may take.
 
     Returns:
@@ -47,8 +46,8 @@ def learn(
     """
     with Children() as children:
         root_dir = children.folder / "run"
-        own = [f"--gin_file={preset}", f"--seed={seed}", f"--root_dir={root_dir}"]
-        run = children.start("launch", "launch", *own, *options)
+        own = [f"--seed={seed}", f"--root_dir={root_dir}"]
+        run = children.start("launch", "launch", *options, *own)
         children.wait("the run", lambda: _has_ended(run), timeout_s)
         result = json.loads((root_dir / run_dir.RESULT).read_text())
         output = children.folder / "returns.json"
@@ -78,21 +77,20 @@ def _has_ended(child: Child) -> bool | None:
     return True if child.exit_code == EXIT_FINISHED else None
 
 
-def summary(
-    preset: str, rows: Sequence[dict[str, Any]], command: str
-) -> dict[str, Any]:
+def summary(name: str, rows: Sequence[dict[str, Any]], command: str) -> dict[str, Any]:
     """The row of the page."""
     returns = [row["return"] for row in rows]
     mean = {
-        name: statistics.fmean(row[name] for row in rows)
-        for name in ("env steps", "updates", "s")
+        column: statistics.fmean(row[column] for row in rows)
+        for column in ("env steps", "updates", "s")
     }
     return {
-        "preset": preset,
+        "name": name,
         "seeds": len(rows),
         "return": f"{statistics.fmean(returns):,.1f}",
         "worst to best": f"{min(returns):,.1f} to {max(returns):,.1f}",
         **mean,
+        "curve": f"[curve]({results_page.picture_of(name)})",
         "command": f"`{command}`",
     }
 
@@ -100,34 +98,42 @@ def summary(
 def main() -> int:
     """Runs all seeds, one after the other; adds to the page."""
     preset = shared_flags.required(_PRESET, "dqn_cartpole.gin")
-    options = [f"--num_actors={_NUM_ACTORS.value}"]
-    if _MAX_TRAIN_STEPS.value is not None:
-        options.append(f"--max_train_steps={_MAX_TRAIN_STEPS.value}")
-    told = report.Report(
-        f"learning_{Path(preset).stem}", {"preset": preset, "options": options}
-    )
+    name = _NAME.value or Path(preset).stem
+    options = [f"--gin_file={preset}", *_launcher_options()]
+    told = report.Report(f"learning_{name}", {"options": options})
     runs = []
-    for seed in range(_SEEDS.value):
-        row, evaluations = learn(preset, seed, options, _DEADLINE_S.value)
+    for seed in range(1, _SEEDS.value + 1):
+        row, evaluations = learn(options, seed, _DEADLINE_S.value)
         told.rows.append(row)
         runs.append(evaluations)
         print(*row.values(), flush=True)
-    given = [f"--preset={preset}", f"--seeds={_SEEDS.value}", *options]
-    command = shlex.join(["python", "-m", "benchmarks.learning", *given])
-    told.summary = summary(preset, told.rows, command)
+    own = [f"--preset={preset}", f"--seeds={_SEEDS.value}", *options[1:]]
+    own += [f"--name={name}"] if _NAME.value else []
+    command = shlex.join(["python", "-m", "benchmarks.learning", *own])
+    told.summary = summary(name, told.rows, command)
     told.show()
     told.write(_JSON.value)
     page = Path(_PAGE.value)
+    results_page.draw(page.parent / results_page.picture_of(name), name, runs)
     results_page.add(page, told.summary)
-    picture = page.parent / "images" / "results" / f"{Path(preset).stem}.png"
-    results_page.draw(picture, preset, runs)
     return EXIT_FINISHED
+
+
+def _launcher_options() -> list[str]:
+    """The flags of the launcher that were given here."""
+    options = [f"--num_actors={_NUM_ACTORS.value}"]
+    options += [f"--gin_bindings={binding}" for binding in _GIN_BINDINGS.value]
+    if _MAX_TRAIN_STEPS.value is not None:
+        options.append(f"--max_train_steps={_MAX_TRAIN_STEPS.value}")
+    return options
 
 
 if __name__ == "__main__":
     _PRESET = flags.DEFINE_string("preset", None, "Its name, or a gin file.")
-    _SEEDS = flags.DEFINE_integer("seeds", 5, "Runs, with seeds from 0.")
+    _NAME = flags.DEFINE_string("name", None, "On the page; default: the preset's.")
+    _SEEDS = flags.DEFINE_integer("seeds", 5, "Runs, with seeds from 1.")
     _NUM_ACTORS = shared_flags.define_num_actors()
+    _GIN_BINDINGS = shared_flags.define_gin_bindings()
     _MAX_TRAIN_STEPS = shared_flags.define_max_train_steps()
     _DEADLINE_S = flags.DEFINE_float("deadline_s", 3_600.0, "Seconds for each run.")
     _PAGE = flags.DEFINE_string("page", "docs/results.md", "Where the row is added.")

@@ -90,16 +90,17 @@ class OurRun:
           As server and learner count them.
         """
         first = self.counted()
-        self.wait_seconds(seconds)
+        self.wait_seconds(first, seconds)
         return self.since(first)
 
     def counted(self) -> dict[tuple[str, str], dict[str, Any]]:
         """The newest rows with the counts, by who counts what."""
         return {name: self._counted(*name) for name in _COUNTS}
 
-    def wait_seconds(self, seconds: float) -> None:
-        """Waits for rows that are so much later."""
-        first = self.counted()
+    def wait_seconds(
+        self, first: dict[tuple[str, str], dict[str, Any]], seconds: float
+    ) -> None:
+        """Waits for rows that are so much later than these."""
 
         def later() -> bool | None:
             last = self.counted()

@@ -29,12 +29,17 @@ them. The other columns are means over the seeds. Each line was added by its com
 _POINTS = 200
 
 
+def picture_of(name: str) -> str:
+    """Where the curve of a row is, from the folder of the page."""
+    return f"images/results/{name}.png"
+
+
 def add(page: Path, row: Mapping[str, Any]) -> None:
-    """Adds a row to the page, or puts it in the place of the preset's old one.
+    """Adds a row to the page, or puts it in the place of the old one of this name.
 
     Args:
       page: A Markdown file; it is made if it is not there.
-      row: Texts and numbers by column, the first of which names the preset.
+      row: Texts and numbers by column, the first of which names it.
     """
     name = next(iter(row))
     rows = [other for other in _rows(page) if other[name] != row[name]]

@@ -45,7 +45,8 @@ def measure(checkouts: tuple[Path, Path], seconds: float) -> list[Figures]:
         for run in runs:
             run.wait_until_warm()
         begun = [run.counted() for run in runs]
-        runs[0].wait_seconds(seconds)
+        for run, counts in zip(runs, begun):
+            run.wait_seconds(counts, seconds)
         return [run.since(counts) for run, counts in zip(runs, begun)]
 
 

@@ -43,12 +43,17 @@ def define_gin() -> tuple[flags.FlagHolder[str | None], flags.FlagHolder[list[st
             "What is learned: a gin file, or the name of a preset in configs/; "
             f"default: {DEFAULT_PRESET}.",
         ),
-        flags.DEFINE_multi_string(
-            "gin_bindings",
-            [],
-            "One value that wins over the gin file, e.g. "
-            "--gin_bindings='Replay.batch_size = 128'. May be repeated.",
-        ),
+        define_gin_bindings(),
+    )
+
+
+def define_gin_bindings() -> flags.FlagHolder[list[str]]:
+    """`--gin_bindings`."""
+    return flags.DEFINE_multi_string(
+        "gin_bindings",
+        [],
+        "One value that wins over the gin file, e.g. "
+        "--gin_bindings='Replay.batch_size = 128'. May be repeated.",
     )
 
 

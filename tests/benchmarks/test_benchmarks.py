@@ -19,16 +19,34 @@ TINY = {
     "scaling": (["--seconds=2", "--actors=1"], 2),
     "transitions_per_item": (["--seeds=0", "--train_steps=500", "--png=found.png"], 2),
     "side_by_side": ([f"--other={CHECKOUT}", "--seconds=2", "--rounds=1"], 1),
+    "learning": (
+        [
+            "--preset=dqn_cartpole.gin",
+            "--seeds=1",
+            "--max_train_steps=200",
+            "--page=page.md",
+        ],
+        1,
+    ),
     "soak": (["--minutes=0.05"], 18),
     "memory": (["--env_steps=2000", "--max_size=2000", "--settle_steps=1000"], 5),
 }
+
+# Whole runs, side by side or one after another: too long for every CI run.
+SLOW = {"side_by_side", "learning"}
 
 # Figures that may be nothing: whether memory has grown, and a ratio of it.
 MAYBE_NOTHING = {"growth, MB", "growth"}
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", sorted(TINY))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
+        for name in sorted(TINY)
+    ],
+)
 def test_a_benchmark_measures_all_sides(name: str, tmp_path: Path) -> None:
     """And prints what it measured, and leaves no process behind."""
     flags, row_count = TINY[name]
