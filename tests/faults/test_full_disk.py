@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.faults.running import ENDLESS, Running
-from tests.system.commands import CHECKOUT, Command
+from tests.system.commands import CHECKOUT, TIMEOUT_S, Command
 
 # A file system of its own for the folder of the run; only these processes see it.
 _SCRIPT = """
@@ -64,6 +64,7 @@ def running(start: Callable[..., Command], tmp_path: Path) -> Running:
         "launch",
         "--root_dir=run",
     )
+    command.wait_until(lambda: bool(command.processes()), TIMEOUT_S)
     shell = command.processes()[0].pid
     seen_by_it = Path(f"/proc/{shell}/root", *tmp_path.parts[1:], "run")
     return Running(command, seen_by_it)
@@ -72,14 +73,14 @@ def running(start: Callable[..., Command], tmp_path: Path) -> Running:
 def test_a_full_disk_costs_the_snapshots_only(running: Running) -> None:
     """The last that could be written is gone on from once there is space."""
     command = running.command
-    running.wait(lambda: "problem: learner: train step" in command.output, 150)
+    running.wait(lambda: "problem: learner: train step" in command.output)
     assert "could not be stored, training goes on: " in command.output
     step = _last_step(running)
     running.wait(lambda: _last_step(running) > step)
     stored = running.checkpoints()
     assert stored
     _launcher(running).send_signal(signal.SIGINT)
-    running.wait(lambda: "going on: " in command.output, 60)
+    running.wait(lambda: "going on: " in command.output)
     running.wait_until_well()
     assert running.logged("learner", "the newest checkpoint is of train step")
     rows = running.rows("learner")

@@ -22,7 +22,7 @@ def test_an_actor_joins_by_hand_and_leaves(
     pids = {process.pid for process in endless.command.processes()}
     [port] = re.findall(r" port (\d+)", endless.command.output.splitlines()[0])
     actor = role("actor", f"--server_address=localhost:{port}", "--task=7")
-    endless.wait(lambda: "actor joined run" in actor.output, 60)
+    endless.wait(lambda: "actor joined run" in actor.output)
     endless.wait(
         lambda: any(row.get("env_steps") for row in endless.rows("actor", task=7)), 15
     )
