@@ -15,14 +15,18 @@ from tf_agents.typing import types
 from experiment.agents.categorical_dqn import categorical_dqn_agent
 from experiment.agents.ddpg import ddpg_agent
 from experiment.agents.dqn import dqn_agent
+from experiment.agents.on_policy import OnPolicyAgent
+from experiment.agents.ppo import ppo_agent
 from experiment.agents.sac import sac_agent
 from experiment.agents.td3 import td3_agent
 
 __all__ = [
     "AgentFactory",
+    "OnPolicyAgent",
     "categorical_dqn_agent",
     "ddpg_agent",
     "dqn_agent",
+    "ppo_agent",
     "sac_agent",
     "td3_agent",
 ]

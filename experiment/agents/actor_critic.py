@@ -100,6 +100,66 @@ def make_critic(
     )
 
 
+def make_policy_network(
+    agent: str,
+    factory: NetworkFactory,
+    time_step_spec: ts.TimeStep,
+    action_spec: types.BoundedTensorSpec,
+) -> network.Network:
+    """Makes a network that gives a distribution of discrete actions.
+
+    Args:
+      agent: The gin name, for messages.
+      factory: Bound to the agent's `actor_network`.
+      time_step_spec: Of the environment.
+      action_spec: A scalar of discrete actions.
+
+    Raises:
+      ConfigurationError: The factory cannot be called, or the network gives others.
+    """
+    check_factory(f"{agent}.actor_network", factory, takes=2)
+    built = factory(time_step_spec.observation, action_spec)
+    given = built.create_variables(time_step_spec.observation)
+    if (
+        isinstance(given, distribution_utils.DistributionSpecV2)
+        and given.event_shape == action_spec.shape
+        and given.dtype == action_spec.dtype
+    ):
+        return _without_state(f"{agent}.actor_network", built)
+    raise ConfigurationError(
+        f"{agent}.actor_network makes {built!r}, which gives {given}; bind a network "
+        "to it that gives a distribution of actions, e.g. @categorical_actor_network."
+    )
+
+
+def make_value(
+    agent: str,
+    factory: NetworkFactory,
+    time_step_spec: ts.TimeStep,
+    action_spec: types.BoundedTensorSpec,
+) -> network.Network:
+    """Makes a network that values an observation, with its variables.
+
+    Args:
+      agent: The gin name, for messages.
+      factory: Bound to the agent's `value_network`.
+      time_step_spec: Of the environment.
+      action_spec: Of the environment.
+
+    Raises:
+      ConfigurationError: The factory cannot be called, or the network gives no values.
+    """
+    check_factory(f"{agent}.value_network", factory, takes=2)
+    built = factory(time_step_spec.observation, action_spec)
+    given = built.create_variables(time_step_spec.observation)
+    if isinstance(given, tf.TypeSpec) and given.shape.rank == 0:
+        return _without_state(f"{agent}.value_network", built)
+    raise ConfigurationError(
+        f"{agent}.value_network makes {built!r}, which gives {given}; bind a network "
+        "to it that gives one value, e.g. @value_network."
+    )
+
+
 def _without_state(name: str, built: network.Network) -> network.Network:
     """Refuses a recurrent network: transitions have no past for it."""
     if built.state_spec:

@@ -19,7 +19,7 @@ SMALL = 3e-3
 
 
 class ActorNetwork(sequential.Sequential):
-    """A Sequential network that may be given the step type, as TD3 does."""
+    """A Sequential network that may be given the step type, as TD3 and PPO do."""
 
     def call(
         self,
@@ -28,7 +28,7 @@ class ActorNetwork(sequential.Sequential):
         network_state: types.NestedTensor = (),
         **kwargs: Any,
     ) -> tuple[types.NestedTensor, types.NestedTensor]:
-        """From observations [B, ...] to actions [B, N], and no state."""
+        """From observations [B, ...] to what the last layer gives, and no state."""
         del step_type
         return super().call(inputs, network_state, **kwargs)
 
