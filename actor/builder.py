@@ -6,7 +6,7 @@ from actor.collector import Collector, random_share
 from actor.watchdog import Watchdog, WatchedEnvironment
 from experiment import environments, seeding
 from experiment.definition import Experiment
-from reverb_server import priorities, replay_layout, tables
+from reverb_server import on_policy, priorities, replay_layout, tables
 from reverb_server.membership import Membership
 from reverb_server.replay_writer import ReplayWriter
 from reverb_server.weights import WeightsPuller
@@ -56,6 +56,11 @@ def build(
         ),
         weights=weights,
         random_steps=0 if manifest.resumed else share,
+        rounds_per_version=on_policy.rounds_per_version(
+            experiment.replay, settings, manifest.num_actors
+        )
+        if layout.is_on_policy
+        else None,
     )
     return collector, weights
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from actor.collector import Collector
+from actor.next_weights import NextWeights
 from experiment.interval import Rate
 from reverb_server.weights import WeightsPuller
 
@@ -22,6 +23,9 @@ def collect(
 ) -> int:
     """Collects until the run ends.
 
+    An on-policy agent's actor waits for other weights when it has given what a batch
+    needs of it; all others take new weights where they find some.
+
     Args:
       collector: Steps the environments.
       weights: Looked at between two runs of the collector.
@@ -33,13 +37,14 @@ def collect(
     Returns:
       Environment steps taken.
     """
-    rate = Rate()
+    rate, next_weights = Rate(), NextWeights(weights)
 
     def figures() -> dict[str, Any]:
         return {
             "env_steps_per_s": rate.update(collector.env_steps),
             "policy_train_step": weights.train_step,
             **collector.figures(),
+            "waited_s": collector.waited_s + next_weights.waited_s,
         }
 
     _run_random(collector, envs, is_running)
@@ -50,9 +55,25 @@ def collect(
         _run_random(collector, envs, is_running)
     report_from(figures)
     while is_running():
-        collector.run(ROUNDS_PER_RUN * envs)
-        weights.take()
+        if collector.rounds_per_version is None:
+            collector.run(ROUNDS_PER_RUN * envs)
+            weights.take()
+        else:
+            _run_rounds(collector, collector.rounds_per_version, is_running)
+            next_weights.take(is_running)
     return collector.env_steps
+
+
+def _run_rounds(
+    collector: Collector, rounds: int, is_running: Callable[[], bool]
+) -> None:
+    """Steps each environment so often, or a little more.
+
+    A driver counts no steps between episodes, so it is given one round at a time.
+    """
+    end = collector.rounds + rounds
+    while collector.rounds < end and is_running():
+        collector.run(max_steps=1)
 
 
 def _run_random(

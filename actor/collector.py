@@ -30,7 +30,12 @@ class ActingWeights(Protocol):
 
 
 class Collector:
-    """Steps environments with the random policy first, then with the collect policy."""
+    """Steps environments with the random policy first, then with the collect policy.
+
+    Attributes:
+      rounds_per_version: Steps of each environment after which an on-policy agent needs
+        other weights; None for all others.
+    """
 
     def __init__(
         self,
@@ -40,6 +45,7 @@ class Collector:
         writer: ReplayWriter,
         weights: ActingWeights,
         random_steps: int,
+        rounds_per_version: int | None = None,
     ) -> None:
         """Resets the environments.
 
@@ -50,9 +56,12 @@ class Collector:
           writer: Observes every step.
           weights: Those of `policy`; their train step goes into the data.
           random_steps: Steps to take with the random policy first.
+          rounds_per_version: Steps of each environment after which an on-policy agent
+            needs other weights; None for all others.
         """
         self._writer = writer
         self._weights = weights
+        self.rounds_per_version = rounds_per_version
         self._random_steps = random_steps
         self._environment = environment
         batch_size = environment.batch_size
@@ -101,6 +110,11 @@ class Collector:
     def transitions(self) -> int:
         """Transitions written to the replay table so far."""
         return self._writer.transitions
+
+    @property
+    def rounds(self) -> int:
+        """Steps of each environment so far, those between episodes too."""
+        return self._writer.rounds
 
     @property
     def waited_s(self) -> float:

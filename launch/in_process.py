@@ -94,6 +94,7 @@ class InProcessRun:
         self.evaluation_interval = self._experiment.evaluation.interval_train_steps
         self._figures = SharedProcess(self.server.client, self.trainer.train_step)
         self._updates_due = 0.0
+        self._new_transitions = 0  # Of the present policy, if only they will do.
         self._restored = self.server.replay_size()
 
     def _serve(self, options: Options) -> tuple[Experiment, RunServer]:
@@ -150,11 +151,15 @@ class InProcessRun:
     def take_turn(self) -> None:
         """Steps each environment once, then does the updates that are due.
 
-        Without a wanted ratio of samples per insert, one update is due each turn.
+        Without a wanted ratio of samples per insert, one update is due each turn; with
+        an on-policy agent, one for each batch of new windows.
         """
         replay, before = self._experiment.replay, self.collector.transitions
         self.collector.run(max_steps=1)
         taken = self.collector.transitions - before
+        if self.trainer.is_on_policy:
+            self._update_on_policy(taken)
+            return
         if before + self._restored < self._first_transitions:
             return
         ratio = replay.samples_per_insert
@@ -165,6 +170,18 @@ class InProcessRun:
             self._updates_due -= 1
             self._update()
 
+    def _update_on_policy(self, taken: int) -> None:
+        """Trains on a batch as soon as the present policy has collected one.
+
+        Args:
+          taken: Transitions collected in this turn.
+        """
+        replay = self._experiment.replay
+        self._new_transitions += taken
+        if self._new_transitions >= replay.batch_size * replay.env_steps_per_item:
+            self._new_transitions = 0
+            self._update()
+
     @property
     def _first_transitions(self) -> int:
         """Transitions in the table before the first update."""
@@ -173,7 +190,7 @@ class InProcessRun:
         return items * replay.env_steps_per_item
 
     def _update(self) -> None:
-        """Takes one gradient step.
+        """Takes one gradient step, or all of an on-policy agent's batch.
 
         Raises:
           TimeoutError: No batch came, although there are enough transitions.

@@ -10,6 +10,7 @@ from tf_agents.agents import tf_agent
 from tf_agents.train import learner as tf_learner
 
 from experiment import seeding
+from experiment.agents import OnPolicyAgent
 from experiment.definition import Experiment
 from experiment.idle import IdleLimit
 from learner import checkpoints, learning_rates
@@ -20,6 +21,7 @@ from learner.policy_lag import PolicyLag
 from learner.priority_updates import PriorityUpdates
 from learner.publisher import Publisher
 from learner.trainer import Trainer
+from learner.window_queue import WindowQueue
 from reverb_server import (
     priorities,
     rate_limiter,
@@ -96,7 +98,8 @@ def build_trainer(
     """
     replay = experiment.replay
     layout = replay_layout.replay_layout(agent, replay)
-    lag = PolicyLag(train_step)
+    steps_per_batch = agent.steps_per_batch if isinstance(agent, OnPolicyAgent) else 1
+    lag = PolicyLag(train_step, steps_per_batch)
     largest = priorities.largest_priority(replay)
     updates = None if largest is None else PriorityUpdates(address, largest)
     rates = learning_rates.read(agent)
@@ -110,12 +113,10 @@ def build_trainer(
         checkpoint_interval=_NEVER,
     )
     learning_rates.write(rates)
-    dataset = _dataset(experiment, layout, address)
     return Trainer(
         learner,
         agent,
-        # While one call of the graph trains, the batches of the next come together.
-        BatchQueue(dataset, capacity=2 * experiment.train.steps_per_call),
+        _batches(experiment, layout, address, train_step),
         lag,
         Publisher(address),
         PolicyExporter(agent, train_step, root_dir),
@@ -136,6 +137,22 @@ def _each(
             updates(sample, loss_info)
 
     return look
+
+
+def _batches(
+    experiment: Experiment,
+    layout: ReplayLayout,
+    address: str,
+    train_step: tf.Variable,
+) -> BatchQueue | WindowQueue:
+    """What comes from the replay table, ready to be trained on."""
+    if layout.is_on_policy:
+        size = experiment.replay.batch_size
+        dataset = replay_dataset.window_dataset(address, layout, in_flight_items=size)
+        return WindowQueue(dataset, size, train_step)
+    # While one call of the graph trains, the batches of the next come together.
+    capacity = 2 * experiment.train.steps_per_call
+    return BatchQueue(_dataset(experiment, layout, address), capacity)
 
 
 def _dataset(

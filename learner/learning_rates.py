@@ -11,12 +11,16 @@ from typing import Any
 import tensorflow as tf
 from tf_agents.agents import tf_agent
 
+from experiment.agents import OnPolicyAgent
+
 
 def read(agent: tf_agent.TFAgent) -> list[tuple[tf.Variable, float]]:
     """The learning rates of all optimizers of an agent, as they are now.
 
     Learning rates that are a schedule follow the train step, and are not stored.
     """
+    if isinstance(agent, OnPolicyAgent):
+        agent = agent.wrapped
     found = (value for value in vars(agent).values())
     optimizers = (each for each in found if isinstance(each, _OPTIMIZERS))
     fixed = (each for each in optimizers if not _follows_schedule(each))

@@ -17,9 +17,16 @@ class PolicyLag:
     Pass it to the learner as `after_train_strategy_step_fn`.
     """
 
-    def __init__(self, train_step: tf.Variable) -> None:
-        """Args: train_step: int64 scalar, the learner's."""
+    def __init__(self, train_step: tf.Variable, steps_per_batch: int = 1) -> None:
+        """Measures nothing yet.
+
+        Args:
+          train_step: int64 scalar, the learner's.
+          steps_per_batch: Gradient steps taken for each batch; the lag is that at the
+            first of them.
+        """
         self._train_step = train_step
+        self._steps_per_batch = steps_per_batch
         self._sum = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._count = tf.Variable(0, dtype=tf.int64, trainable=False)
         # Of the newest batches, one after the other.
@@ -32,7 +39,8 @@ class PolicyLag:
         del loss_info
         versions = sample[1].policy_train_step
         # The gradient steps are counted already.
-        steps = self._train_step - tf.range(tf.shape(versions, tf.int64)[0], 0, -1)
+        before = tf.range(tf.shape(versions, tf.int64)[0], 0, -1)
+        steps = self._train_step - before * self._steps_per_batch
         known = versions != RANDOM_POLICY
         lags = tf.where(known, steps[:, tf.newaxis] - versions, 0)
         self._sum.assign_add(tf.reduce_sum(lags))

@@ -23,7 +23,8 @@ def train(
     Args:
       trainer: The agent in training.
       settings: How long to train, those steps before a resume included, and how often
-        to publish and to save.
+        to publish and to save. An on-policy agent takes all steps of its last batch,
+        and is published after each batch.
       is_running: Whether to go on.
       report: Takes figures for the telemetry.
       report_from: Takes what counts more of them, in any thread.
@@ -45,7 +46,9 @@ def train(
         if save.due():
             trainer.save()
         remaining = settings.max_train_steps - train_step
-        trainer.run(min(settings.steps_per_call, remaining))
+        has_trained = trainer.run(min(settings.steps_per_call, remaining))
+        if has_trained and trainer.is_on_policy:
+            trainer.publish()  # Nothing else can be collected before.
         train_step = trainer.train_step
         if clock.due():
             report(**trainer.figures())

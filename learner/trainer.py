@@ -20,6 +20,7 @@ from learner.policy_export import PolicyExporter
 from learner.policy_lag import PolicyLag
 from learner.priority_updates import PriorityUpdates
 from learner.publisher import Publisher
+from learner.window_queue import WindowQueue
 from reverb_server import tables
 from reverb_server.weights import assign
 
@@ -37,7 +38,7 @@ class Trainer:
         self,
         learner: tf_learner.Learner,
         agent: tf_agent.TFAgent,
-        batches: BatchQueue,
+        batches: BatchQueue | WindowQueue,
         lag: PolicyLag,
         publisher: Publisher,
         exporter: PolicyExporter,
@@ -71,6 +72,11 @@ class Trainer:
     def train_step(self) -> int:
         """Gradient steps taken."""
         return int(self._learner.train_step_numpy)
+
+    @property
+    def is_on_policy(self) -> bool:
+        """Whether actors wait for the weights of each call of the graph."""
+        return isinstance(self.batches, WindowQueue)
 
     @property
     def weights(self) -> types.NestedVariable:
@@ -220,6 +226,12 @@ class Trainer:
             "policy_lag_p95": high,
         }
 
+    def _window_figures(self) -> dict[str, int]:
+        """Of an on-policy agent only."""
+        if not isinstance(self.batches, WindowQueue):
+            return {}
+        return {"dropped_windows": self.batches.dropped}
+
     def figures(self) -> dict[str, Any]:
         """Loss, policy lag since the last call, seconds waited for batches so far.
 
@@ -231,5 +243,6 @@ class Trainer:
             "train_step": self.train_step,
             "loss": None if self._loss is None else float(self._loss),
             **self._lag_figures(),
+            **self._window_figures(),
             "problem": self._problem,
         }

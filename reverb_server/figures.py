@@ -191,7 +191,8 @@ FIGURES = (
         (ACTOR,),
         Kind.COUNT,
         "s",
-        "Spent waiting for the replay table so far, a wait that goes on included.",
+        "Spent waiting for the replay table so far, a wait that goes on included; with "
+        "an on-policy agent also for new weights.",
     ),
     # --- Learner ------------------------------------------------------------------
     Figure("train_step", (LEARNER,), Kind.VALUE, "gradient steps", "Taken so far."),
@@ -234,6 +235,13 @@ FIGURES = (
     ),
     Figure(
         "waited_s", (LEARNER,), Kind.COUNT, "s", "Spent waiting for batches so far."
+    ),
+    Figure(
+        "dropped_windows",
+        (LEARNER,),
+        Kind.COUNT,
+        "windows",
+        "Of other weights than the present ones, not trained on; on-policy only.",
     ),
     Figure(
         "snapshot",

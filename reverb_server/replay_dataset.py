@@ -58,16 +58,7 @@ def replay_dataset(
     Raises:
       ConfigurationError: The table's signature is not that of `layout`.
     """
-    # A dataset's own spec has no names.
-    info = reverb.Client(address).server_info(timeout=_CONNECT_TIMEOUT_S)
-    require_signature(layout, info[tables.REPLAY].signature)
-    samples = reverb.TrajectoryDataset.from_table_signature(
-        address,
-        tables.REPLAY,
-        max_in_flight_samples_per_worker=in_flight_items,
-        num_workers_per_iterator=1,
-        get_signature_timeout_secs=_CONNECT_TIMEOUT_S,
-    )
+    samples = _samples(address, layout, in_flight_items)
 
     def unpack(sample: reverb.ReplaySample) -> tuple[object, SampleInfo]:
         rows = tf.reshape(
@@ -82,6 +73,47 @@ def replay_dataset(
 
     items = STACK * batch_size // layout.transitions_per_item
     return samples.batch(items, drop_remainder=True).map(unpack)
+
+
+def window_dataset(
+    address: str, layout: ReplayLayout, in_flight_items: int
+) -> tf.data.Dataset:
+    """Makes an endless dataset of single windows, in the order of their inserts.
+
+    Args:
+      address: host:port of the server.
+      layout: Of the replay table; one window in an item.
+      in_flight_items: Items asked for in advance.
+
+    Returns:
+      Pairs of a Trajectory [1, T, ...] and the train steps of the weights that chose
+      the actions, int64 [1, T].
+
+    Raises:
+      ConfigurationError: The table's signature is not that of `layout`.
+    """
+
+    def unpack(sample: reverb.ReplaySample) -> tuple[object, tf.Tensor]:
+        steps = layout.codec.unpack(sample.data["steps"][tf.newaxis])
+        return steps.trajectory, steps.policy_train_step
+
+    return _samples(address, layout, in_flight_items).map(unpack)
+
+
+def _samples(
+    address: str, layout: ReplayLayout, in_flight_items: int
+) -> tf.data.Dataset:
+    """Items of the replay table; raises `ConfigurationError` if it is another."""
+    # A dataset's own spec has no names.
+    info = reverb.Client(address).server_info(timeout=_CONNECT_TIMEOUT_S)
+    require_signature(layout, info[tables.REPLAY].signature)
+    return reverb.TrajectoryDataset.from_table_signature(
+        address,
+        tables.REPLAY,
+        max_in_flight_samples_per_worker=in_flight_items,
+        num_workers_per_iterator=1,
+        get_signature_timeout_secs=_CONNECT_TIMEOUT_S,
+    )
 
 
 def _with_priorities(

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tf_agents.agents import tf_agent
 from tf_agents.trajectories import trajectory
 
+from experiment.agents import OnPolicyAgent
 from experiment.errors import ConfigurationError
 from experiment.settings import Replay
 from reverb_server.columns import columns_of, differences
@@ -51,6 +52,8 @@ class ReplayLayout:
       spans_episodes: Whether a window may hold the end of an episode and the beginning
         of the next anywhere. If not, only what follows a terminal state may be of the
         next episode: the agent discounts it by 0.
+      is_on_policy: Whether all steps of a window must be of one policy, and each
+        window is read once, see `OnPolicyAgent`.
     """
 
     codec: StepCodec
@@ -58,6 +61,7 @@ class ReplayLayout:
     transitions_per_item: int
     stride: int = 1
     spans_episodes: bool = False
+    is_on_policy: bool = False
 
     @property
     def signature(self) -> tf.TensorSpec:
@@ -129,6 +133,7 @@ def replay_layout(agent: tf_agent.TFAgent, settings: Replay) -> ReplayLayout:
         transitions_per_item=settings.transitions_per_item,
         stride=settings.sequence_stride,
         spans_episodes=agent.train_sequence_length is None,
+        is_on_policy=isinstance(agent, OnPolicyAgent),
     )
     if layout.codec.step_bytes > _LARGE_STEP_BYTES and not layout.shares_steps:
         raise ConfigurationError(

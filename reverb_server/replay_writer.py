@@ -72,10 +72,23 @@ class ReplayWriter:
         self._is_terminal = np.zeros(batch_size, bool)
         self._recent = np.zeros((batch_size, length, width), np.uint8)
         self._pending = np.zeros((0, length, width), np.uint8)
-        self.policy_train_step = 0
+        self._policy_train_step = 0
+        self.rounds = 0  # Steps of each environment.
         self.transitions = 0
         # In the past, and since when a wait goes on: in one, for threads that read it.
         self._waits: tuple[float, float | None] = (0.0, None)
+
+    @property
+    def policy_train_step(self) -> int:
+        """Of the weights that choose the actions; `RANDOM_POLICY` if none do."""
+        return self._policy_train_step
+
+    @policy_train_step.setter
+    def policy_train_step(self, train_step: int) -> None:
+        """Begins new windows where one must not have steps of two policies."""
+        if self._layout.is_on_policy and train_step != self._policy_train_step:
+            self._length[:] = 0
+        self._policy_train_step = train_step
 
     @property
     def waited_s(self) -> float:
@@ -89,6 +102,7 @@ class ReplayWriter:
         Args:
           steps: Arrays of shape [B, ...].
         """
+        self.rounds += 1
         versions = np.full(len(self._length), self.policy_train_step, np.int64)
         rows = self._layout.codec.pack(Step(steps, versions))
         complete = self._complete(steps)

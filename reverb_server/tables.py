@@ -8,9 +8,10 @@ from tf_agents.agents import tf_agent
 from tf_agents.experimental.distributed import reverb_variable_container
 from tf_agents.typing import types
 
+from experiment.agents import OnPolicyAgent
 from experiment.definition import Experiment
 from experiment.errors import ConfigurationError
-from reverb_server import priorities, rate_limiter, replay_layout, sizes
+from reverb_server import on_policy, priorities, rate_limiter, replay_layout, sizes
 from reverb_server.columns import columns_of, differences
 
 REPLAY = "replay"  # Experience.
@@ -109,6 +110,8 @@ def make_tables(
     """
     replay = experiment.replay
     layout = replay_layout.replay_layout(agent, replay)
+    if isinstance(agent, OnPolicyAgent):
+        on_policy.check_on_policy(agent, experiment, num_actors)
     sizes.check_replay(layout, replay)
     if replay.is_prioritized:
         priorities.require_errors(agent, layout)
@@ -137,8 +140,18 @@ def make_tables(
 def _replay_table(
     experiment: Experiment, layout: replay_layout.ReplayLayout, num_actors: int
 ) -> reverb.Table:
-    """The table of experience."""
+    """The table of experience; a queue if only new experience will do."""
     replay = experiment.replay
+    if layout.is_on_policy:
+        return reverb.Table(
+            REPLAY,
+            sampler=reverb.selectors.Fifo(),
+            remover=reverb.selectors.Fifo(),
+            max_size=replay.max_size // replay.env_steps_per_item,
+            max_times_sampled=1,
+            rate_limiter=reverb.rate_limiters.MinSize(1),
+            signature={"steps": layout.signature},
+        )
     return reverb.Table(
         REPLAY,
         sampler=priorities.sampler(replay),

@@ -13,8 +13,8 @@ class OnPolicyAgent(tf_agent.TFAgent):
     """Trains another agent on each batch for some epochs, in shuffled minibatches.
 
     Its class says to all roles that only new data will do: the replay table is a queue,
-    and actors wait for new weights after each window. `train` takes one batch of windows
-    [B, T + 1, ...] and does all gradient steps of it; what the agent's
+    and actors wait for new weights after each window. `train` takes one batch of
+    windows [B, T + 1, ...] and does all gradient steps of it; what the agent's
     `preprocess_sequence` adds (advantages, value targets) is computed once before.
 
     Attributes:

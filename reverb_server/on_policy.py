@@ -1,0 +1,83 @@
+"""What a run of an on-policy agent needs of the other settings."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+from experiment.agents import OnPolicyAgent
+from experiment.definition import Experiment
+from experiment.errors import ConfigurationError
+from experiment.settings import Collect, Replay
+
+
+def windows_per_version(replay: Replay, collect: Collect, num_actors: int) -> int:
+    """Windows that each environment has to give, so that a batch is full.
+
+    Args:
+      replay: Says how many windows a batch has.
+      collect: Says how many environments an actor has.
+      num_actors: Actors of the run.
+    """
+    return math.ceil(replay.batch_size / (num_actors * collect.envs_per_actor))
+
+
+def rounds_per_version(replay: Replay, collect: Collect, num_actors: int) -> int:
+    """Steps of each environment for these windows: they share a step with the next."""
+    windows = windows_per_version(replay, collect, num_actors)
+    return windows * replay.sequence_stride + 1
+
+
+def check_on_policy(
+    agent: OnPolicyAgent, experiment: Experiment, num_actors: int
+) -> None:
+    """Refuses settings that are made for old data.
+
+    Args:
+      agent: Of the experiment.
+      experiment: What is learned.
+      num_actors: Actors of the run.
+
+    Raises:
+      ConfigurationError: One of them makes no sense.
+    """
+    replay, collect = experiment.replay, experiment.collect
+    length = replay.sequence_length or 0  # The layout refuses None.
+    wanted = {
+        "Replay.sequence_stride": (replay.sequence_stride, length - 1),
+        "Replay.transitions_per_item": (replay.transitions_per_item, 1),
+        "Replay.samples_per_insert": (replay.samples_per_insert, None),
+        "Replay.priority_exponent": (replay.priority_exponent, 0),
+        "Collect.initial_collect_steps": (collect.initial_collect_steps, 0),
+        "Train.steps_per_call": (experiment.train.steps_per_call, 1),
+    }
+    for name, (got, only) in wanted.items():
+        if got != only:
+            raise ConfigurationError(
+                f"{name} is {got}, but {type(agent).__name__} learns once from each "
+                f"window of its present policy; set {name} = {only}."
+            )
+    batch = replay.batch_size * replay.env_steps_per_item
+    if replay.max_size < batch:
+        raise ConfigurationError(
+            f"Replay.max_size is {replay.max_size}, but a batch has {batch} "
+            f"transitions; set it to {2 * batch}, say."
+        )
+    agent.check_batch(replay.batch_size, length)
+    _warn_of_surplus(replay, collect, num_actors)
+
+
+def _warn_of_surplus(replay: Replay, collect: Collect, num_actors: int) -> None:
+    """Says so if windows are collected in vain."""
+    each = windows_per_version(replay, collect, num_actors)
+    collected = num_actors * collect.envs_per_actor * each
+    if collected > replay.batch_size:
+        logging.warning(
+            "Replay.batch_size is %d, but %d actors with %d environments collect %d "
+            "windows with the same weights, and the surplus is dropped; set it to %d",
+            replay.batch_size,
+            num_actors,
+            collect.envs_per_actor,
+            collected,
+            collected,
+        )
