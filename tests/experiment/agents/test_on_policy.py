@@ -1,4 +1,4 @@
-"""experiment/agents/on_policy.py: each transition once an epoch, in graphs of XLA too."""
+"""experiment/agents/on_policy.py: each transition is trained on once an epoch."""
 
 from __future__ import annotations
 
