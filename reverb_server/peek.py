@@ -2,7 +2,8 @@
 
 It changes nothing and may run beside the run. But Reverb counts whoever samples: each
 item of the replay table that is printed counts as one sample, so the rate limiter lets
-the learner take that many items fewer, once. `--items=0` samples nothing there.
+the learner take that many items fewer, once. An on-policy agent's queue loses them.
+`--items=0` samples nothing there.
 """
 
 from __future__ import annotations

@@ -240,11 +240,26 @@ class Scene:
             peer for peer in self._acting if peer.environment_stalled_s >= STILL_S
         ]
         if not hanging:
-            return None
+            return self._long_windows()
         return "environment", (
             f"the environment of {names(hanging)} has not answered for "
             f"{hanging[0].environment_stalled_s:.0f} s: see {hanging[0].log}, and look "
             "for what the environment waits for"
+        )
+
+    def _long_windows(self) -> tuple[str, str] | None:
+        """Cause and clause, if actors take steps that make no item yet."""
+        moving = [
+            peer
+            for peer in self._acting
+            if peer.same_s.get("env_steps", STILL_S) < STILL_S
+        ]
+        if not moving:
+            return None
+        return "long windows", (
+            f"{names(moving)} still collect{'' if len(moving) > 1 else 's'} what makes "
+            f"an item, {self.per_item:,} transitions: a shorter Replay.sequence_length "
+            "would let it come sooner"
         )
 
     def _slow_actors(self) -> Stall:

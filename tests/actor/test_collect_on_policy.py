@@ -30,12 +30,13 @@ def test_an_actor_waits_for_other_weights_after_each_window(run: ServedRun) -> N
     experiment = load()
     agent, train_step = experiment.make_agent(experiment.environment())
     layout = replay_layout.replay_layout(agent, experiment.replay)
-    container = reverb_variable_container.ReverbVariableContainer(
-        run.address, [tables.VARIABLES]
-    )
 
     def publish(version: int) -> None:
         train_step.assign(version)
+        # A new one each time: seeding TensorFlow makes an older one useless.
+        container = reverb_variable_container.ReverbVariableContainer(
+            run.address, [tables.VARIABLES]
+        )
         container.push(tables.weights_of(agent, train_step), tables.VARIABLES)
 
     collector, weights = builder.build(experiment, run.join("actor"), 0, unwatched())

@@ -65,6 +65,21 @@ def test_learning_from_old_data_only_is_said(start: Start) -> None:
     )
 
 
+def test_actors_that_collect_long_windows_are_no_bug(start: Start) -> None:
+    """Of a queue, from which each item is taken at once."""
+    run = start(MinSize(1))
+    for number in range(12):
+        said = run.look([actor(env_steps=100 * number), learner(train_step=3)])
+    assert said is None  # So soon after the start.
+    for number in range(12, 24):
+        said = run.look([actor(env_steps=100 * number), learner(train_step=3)])
+    assert said == (
+        "the learner waits (0 of 8 transitions are in the replay table, no actor has "
+        "inserted for 46 s) because actor 0 on host a still collects what makes an "
+        "item, 8 transitions: a shorter Replay.sequence_length would let it come sooner"
+    )
+
+
 def test_actors_that_are_held_by_the_limiter_wait_for_the_learner(
     start: Start,
 ) -> None:
