@@ -8,8 +8,8 @@ from typing import Callable
 from reverb_server.weights import WeightsPuller
 
 # Shortest wait in seconds before an actor goes on with the weights that it has, and how
-# often the time between two weights it waits. A batch may lack the windows of an actor
-# that is gone; then the others have to give them.
+# many times the time between two weights it waits. A batch may lack the windows of an
+# actor that is gone; then the others have to give them.
 _SHORTEST_S = 1.0
 _TIMES = 2.0
 
@@ -22,6 +22,7 @@ class NextWeights:
         self._weights = weights
         self._came_at = time.monotonic()
         self._usual_s = 0.0
+        self._in_vain_s = 0.0  # Since then.
         # In the past, and since when a wait goes on: in one, for threads that read it.
         self._waits: tuple[float, float | None] = (0.0, None)
 
@@ -45,12 +46,16 @@ class NextWeights:
         Returns:
           Whether there were any; if not, the policy goes on with those it has.
         """
-        self._waits = (self.waited_s, time.monotonic())
+        start = time.monotonic()
+        self._waits = (self.waited_s, start)
         wanted = self._weights.train_step + 1
         has_come = self._weights.wait_for(wanted, is_running, self.patience_s)
         self._waits = (self.waited_s, None)
-        if not (has_come and self._weights.take()):
-            return False
         now = time.monotonic()
-        self._usual_s, self._came_at = now - self._came_at, now
+        if not (has_come and self._weights.take()):
+            self._in_vain_s += now - start
+            return False
+        # Were waits in vain counted, each would make the next one longer.
+        self._usual_s = now - self._came_at - self._in_vain_s
+        self._came_at, self._in_vain_s = now, 0.0
         return True

@@ -39,11 +39,11 @@ class WindowQueue:
         self._kept_step = -1
         self.dropped = 0
 
-    def __next__(self) -> tuple[Any, SampleInfo]:
+    def __next__(self) -> Any:
         """Takes the batch that `wait` has found; in a graph.
 
         Returns:
-          A Trajectory [1, B, T, ...], and its `SampleInfo`.
+          A Trajectory [1, B, T, ...] and its `SampleInfo`.
         """
         steps = tf.nest.pack_sequence_as(self._spec, self._batch.dequeue())
         steps = tf.nest.map_structure(lambda column: column[tf.newaxis], steps)

@@ -64,6 +64,21 @@ def test_patience_is_twice_the_usual_time_between_weights(
     assert 100 <= following.patience_s < 200
 
 
+def test_a_wait_in_vain_does_not_make_the_next_one_longer(
+    pulled: tuple[Learner, WeightsPuller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or an actor that is gone would slow down the others more and more."""
+    monkeypatch.setattr(next_weights, "_SHORTEST_S", 0.0)
+    learner, weights = pulled
+    following = NextWeights(weights)
+    following._came_at -= 50.0
+    following._in_vain_s = 45.0
+    learner.publish(40)
+    weights.wait_for(40, lambda: True, 20.0)
+    assert following.take(lambda: True)
+    assert 10 <= following.patience_s < 60
+
+
 def test_a_wait_ends_with_the_run(pulled: tuple[Learner, WeightsPuller]) -> None:
     """At once."""
     following = NextWeights(pulled[1])
