@@ -8,8 +8,8 @@ import gin
 from tf_agents.agents import tf_agent
 from tf_agents.policies import epsilon_greedy_policy, tf_policy
 
-from experiment.agents import checks
-from experiment.errors import check_number
+from experiment.agents import OnPolicyAgent, checks
+from experiment.errors import ConfigurationError, check_number
 
 CollectPolicyFactory = Callable[[tf_agent.TFAgent, int, int], tf_policy.TFPolicy]
 
@@ -48,9 +48,14 @@ def epsilon_ladder(
       The ε-greedy policy of this actor.
 
     Raises:
-      ConfigurationError: A value is out of range.
+      ConfigurationError: A value is out of range, or the agent is on-policy.
     """
     checks.check_discrete("epsilon_ladder", agent.action_spec)
+    if isinstance(agent, OnPolicyAgent):
+        raise ConfigurationError(
+            f"Experiment.collect_policy is @epsilon_ladder, but {type(agent).__name__} "
+            "learns from its own actions only; set it to @agent_collect_policy."
+        )
     return epsilon_greedy_policy.EpsilonGreedyPolicy(
         agent.policy, epsilon=ladder_epsilon(task, num_actors, base, exponent)
     )

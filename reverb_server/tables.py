@@ -106,8 +106,10 @@ def make_tables(
       identity: See `run_tables.Identity`.
 
     Raises:
-      ConfigurationError: The replay settings cannot work, or something is too large.
+      ConfigurationError: The replay settings or the collect policy cannot work, or
+        something is too large.
     """
+    experiment.collect_policy(agent, 0, num_actors)  # Refused here, not by an actor.
     replay = experiment.replay
     layout = replay_layout.replay_layout(agent, replay)
     if isinstance(agent, OnPolicyAgent):

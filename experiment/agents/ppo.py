@@ -134,9 +134,8 @@ def ppo_agent(
       ConfigurationError: A value is out of range, or actions are not discrete.
     """
     name = "ppo_agent"
-    checks.check_optimisation(
-        name, gamma, gradient_clipping, learning_rate=learning_rate
-    )
+    checks.check_optimisation(name, gamma, gradient_clipping)
+    check_number(f"{name}.learning_rate", learning_rate, above=0)
     check_number(f"{name}.gae_lambda", gae_lambda, at_least=0, at_most=1)
     check_number(f"{name}.clip_range", clip_range, above=0)
     check_number(f"{name}.epochs", epochs, at_least=1, integer=True)

@@ -45,6 +45,12 @@ def test_settings_made_for_old_data_are_refused(binding: str, remedy: str) -> No
     assert str(raised.value).endswith(f"set {name} = {remedy}.")
 
 
+def test_exploration_of_another_kind_is_refused() -> None:
+    """Before any actor has started: actions must be those of the agent's policy."""
+    with pytest.raises(ConfigurationError, match="set it to @agent_collect_policy"):
+        make_tables("Experiment.collect_policy = @epsilon_ladder")
+
+
 def test_a_queue_that_holds_no_batch_is_refused() -> None:
     """As are batches that cannot be cut into minibatches."""
     with pytest.raises(ConfigurationError, match=r"Replay\.max_size is 23, .* has 24"):
