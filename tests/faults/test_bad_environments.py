@@ -58,7 +58,8 @@ def test_a_run_learns_from_environments_that_crash(faulty: Faulty) -> None:
     assert result["status"] == "target_reached"
     assert result["average_return"] >= 60
     assert _failures(running) > 0
-    assert running.logged("actor-0", "RuntimeError: a crash in")
+    logs = ("actor-0", "actor-1")  # One of them may have taken few steps.
+    assert any(running.logged(log, "RuntimeError: a crash in") for log in logs)
     assert "starting it again" not in running.command.output
     running.command.assert_nothing_is_left(timeout_s=1)
 
