@@ -82,6 +82,7 @@ setup(
             "pytest",
             "pytest-randomly",
             "pytest-timeout",
+            "pytest-xdist",
             "ruff",
             "types-psutil",
             "types-tabulate",

@@ -24,4 +24,5 @@ step ruff format --check .
 step ruff check .
 step mypy
 step lint-imports
-step python -m pytest
+# Two or more files at a time: most tests wait for processes that start.
+step python -m pytest -n logical --maxprocesses=4 --dist loadfile

@@ -218,5 +218,5 @@ def test_a_server_passes_a_proxy_by_too(
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     port = portpicker.pick_unused_port()
     server = role("reverb_server", "--root_dir=run", f"--port={port}")
-    server.wait_until(lambda: "is served at" in server.output, timeout_s=40)
+    server.wait_until(lambda: "is served at" in server.output, timeout_s=110)
     assert "http_proxy is set; passing it by to reach localhost" in server.output
