@@ -14,6 +14,7 @@ from tf_agents.policies import random_tf_policy, tf_policy
 from tf_agents.trajectories import StepType, trajectory
 
 from experiment.batched_policy import BatchedPolicy
+from reverb_server.frame_stack import StackCheck
 from reverb_server.replay_layout import RANDOM_POLICY
 from reverb_server.replay_writer import ReplayWriter
 
@@ -60,6 +61,8 @@ class Collector:
             needs other weights; None for all others.
         """
         self._writer = writer
+        frames = writer.layout.frames
+        self._checks = [StackCheck(frames)] if frames > 1 else []
         self._weights = weights
         self.rounds_per_version = rounds_per_version
         self._random_steps = random_steps
@@ -153,7 +156,13 @@ class Collector:
         driver = py_driver.PyDriver(
             self._environment,
             self._random_policy if was_random else self._policy,
-            observers=[self._writer, self._returns, self._episodes, self._count],
+            observers=[
+                *self._checks,  # Before any frame is thrown away.
+                self._writer,
+                self._returns,
+                self._episodes,
+                self._count,
+            ],
             max_steps=max_steps,
         )
         # The random policy has no state to be kept.

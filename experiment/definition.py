@@ -25,6 +25,7 @@ from experiment import (
     gin_text,
     gymnasium_environment,  # noqa: F401  (the same)
     observe_only,  # noqa: F401  (the same)
+    stack_frames,  # noqa: F401  (the same)
 )
 from experiment.errors import ConfigurationError
 from experiment.factories import check_factory

@@ -46,6 +46,9 @@ class Replay:
       importance_exponent: How far the bias of that is corrected by the weights of the
         samples, (1 / (N P(i)))^exponent; 1 is wholly. The default is that of Ape-X
         (Horgan et al., 2018, arXiv:1803.00933).
+      frame_stack: Frames in each stack that an image of an observation is, along its
+        last axis; only the newest is stored. The environment stacks them, e.g.
+        `atari_environment.frame_stack` of them. 1 stores observations as they are.
     """
 
     max_size: int = 100_000
@@ -58,6 +61,7 @@ class Replay:
     sequence_stride: int = 1
     priority_exponent: float = 0.0
     importance_exponent: float = 0.4
+    frame_stack: int = 1
 
     def __post_init__(self) -> None:
         """Validates; raises `ConfigurationError`."""
@@ -110,6 +114,13 @@ class Replay:
                 f"Replay.priority_exponent is {self.priority_exponent}, but "
                 f"{self.transitions_per_item} transitions travel as one item, with one "
                 "priority for all; set Replay.transitions_per_item = 1."
+            )
+        check_number("Replay.frame_stack", self.frame_stack, at_least=1, integer=True)
+        if self.frame_stack > 1 and self.transitions_per_item != 1:
+            raise ConfigurationError(
+                f"Replay.frame_stack is {self.frame_stack}, but items of "
+                f"{self.transitions_per_item} transitions do not share their frames; "
+                "set Replay.transitions_per_item = 1."
             )
 
     @property

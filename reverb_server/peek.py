@@ -165,12 +165,14 @@ def _sampled(address: str, items: int) -> Iterator[np.ndarray]:
 
 def _item_lines(layout: ReplayLayout, rows: np.ndarray) -> Iterator[str]:
     """Two lines for each step of each window of an item."""
-    shape = (-1, layout.sequence_length, layout.codec.step_bytes)
+    shape = (-1, layout.stored_length, layout.codec.step_bytes)
     packed = rows.reshape(shape)
     windows = layout.codec.unpack_array(packed)
+    before = layout.frames - 1
+    looked_back = f", after {before} steps whose frames it shows too" if before else ""
     for window in range(len(packed)):
-        yield f"  transition {window + 1}"
-        for time in range(layout.sequence_length):
+        yield f"  transition {window + 1}{looked_back}"
+        for time in range(layout.stored_length):
             at = window, time
             yield from _step_lines(
                 tf.nest.map_structure(lambda array, at=at: array[at], windows)

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import reverb
 import tensorflow as tf
 
-from reverb_server import tables
+from reverb_server import frame_stack, tables
 from reverb_server.priorities import importance_weights
 from reverb_server.rate_limiter import STACK
-from reverb_server.replay_layout import ReplayLayout, require_signature
+from reverb_server.replay_layout import ReplayLayout, Step, require_signature
 
 _CONNECT_TIMEOUT_S = 10
 
@@ -63,9 +63,9 @@ def replay_dataset(
     def unpack(sample: reverb.ReplaySample) -> tuple[object, SampleInfo]:
         rows = tf.reshape(
             sample.data["steps"],
-            [STACK, batch_size, layout.sequence_length, layout.codec.step_bytes],
+            [STACK, batch_size, layout.stored_length, layout.codec.step_bytes],
         )
-        steps = layout.codec.unpack(rows)
+        steps = _windows(layout.codec.unpack(rows), layout.frames)
         info = SampleInfo(steps.policy_train_step[..., 0])
         if importance_exponent is not None:
             info = _with_priorities(info, sample.info, batch_size, importance_exponent)
@@ -94,7 +94,8 @@ def window_dataset(
     """
 
     def unpack(sample: reverb.ReplaySample) -> tuple[object, tf.Tensor]:
-        steps = layout.codec.unpack(sample.data["steps"][tf.newaxis])
+        stored = layout.codec.unpack(sample.data["steps"][tf.newaxis])
+        steps = _windows(stored, layout.frames)
         return steps.trajectory, steps.policy_train_step
 
     return _samples(address, layout, in_flight_items).map(unpack)
@@ -114,6 +115,18 @@ def _samples(
         num_workers_per_iterator=1,
         get_signature_timeout_secs=_CONNECT_TIMEOUT_S,
     )
+
+
+def _windows(stored: Step, frames: int) -> Step:
+    """The windows [..., T, *shape] of what is stored, [..., frames - 1 + T, *shape]."""
+    if frames == 1:
+        return stored
+    content = stored.trajectory
+    stacks = frame_stack.restack(content.observation, content.step_type, frames)
+    outer = [slice(None)] * (content.step_type.shape.rank - 1)
+    own = (*outer, slice(frames - 1, None))
+    windows = tf.nest.map_structure(lambda part: part[own], stored)
+    return windows._replace(trajectory=windows.trajectory.replace(observation=stacks))
 
 
 def _with_priorities(

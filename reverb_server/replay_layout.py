@@ -13,6 +13,7 @@ from tf_agents.trajectories import trajectory
 from experiment.agents import OnPolicyAgent
 from experiment.errors import ConfigurationError
 from experiment.settings import Replay
+from reverb_server import frame_stack
 from reverb_server.columns import columns_of, differences
 from reverb_server.step_codec import StepCodec
 
@@ -54,6 +55,7 @@ class ReplayLayout:
         next episode: the agent discounts it by 0.
       is_on_policy: Whether all steps of a window must be of one policy, and each
         window is read once, see `OnPolicyAgent`.
+      frames: In each stack that an image of an observation is; the newest is stored.
     """
 
     codec: StepCodec
@@ -62,6 +64,12 @@ class ReplayLayout:
     stride: int = 1
     spans_episodes: bool = False
     is_on_policy: bool = False
+    frames: int = 1
+
+    @property
+    def stored_length(self) -> int:
+        """Steps of a window and those before it whose frames it shows too."""
+        return self.sequence_length + self.frames - 1
 
     @property
     def signature(self) -> tf.TensorSpec:
@@ -70,7 +78,7 @@ class ReplayLayout:
         Reverb keeps the name, so a table tells what its bytes are.
         """
         return tf.TensorSpec(
-            [self.transitions_per_item * self.sequence_length, self.codec.step_bytes],
+            [self.transitions_per_item * self.stored_length, self.codec.step_bytes],
             tf.uint8,
             name=" ".join(self._contents),
         )
@@ -79,7 +87,8 @@ class ReplayLayout:
     def _contents(self) -> tuple[str, ...]:
         """In words: items of the same size may be of windows of other lengths."""
         windows = f"windows:{self.transitions_per_item}x{self.sequence_length}"
-        return windows, *columns_of(self.codec.spec)
+        stacks = [] if self.frames == 1 else [f"stacks:{self.frames}"]
+        return windows, *stacks, *columns_of(self.codec.spec)
 
     def differences(self, name: str | None) -> str:
         """What a table with a signature of this name holds that is different."""
@@ -123,17 +132,21 @@ def replay_layout(agent: tf_agent.TFAgent, settings: Replay) -> ReplayLayout:
     """Derives the layout from what the agent trains on.
 
     Raises:
-      ConfigurationError: Agent and settings differ on the number of steps, or large
-        steps would be stored several times.
+      ConfigurationError: Agent and settings differ on the number of steps, large steps
+        would be stored several times, or observations cannot be stacks.
     """
-    spec = Step(agent.collect_data_spec, tf.TensorSpec([], tf.int64))
+    stored, frames = agent.collect_data_spec, settings.frame_stack
+    if frames > 1:
+        observation = frame_stack.single_spec(stored.observation, frames)
+        stored = stored.replace(observation=observation)
     layout = ReplayLayout(
-        codec=StepCodec(spec),
+        codec=StepCodec(Step(stored, tf.TensorSpec([], tf.int64))),
         sequence_length=_sequence_length(agent, settings),
         transitions_per_item=settings.transitions_per_item,
         stride=settings.sequence_stride,
         spans_episodes=agent.train_sequence_length is None,
         is_on_policy=isinstance(agent, OnPolicyAgent),
+        frames=frames,
     )
     if layout.codec.step_bytes > _LARGE_STEP_BYTES and not layout.shares_steps:
         raise ConfigurationError(

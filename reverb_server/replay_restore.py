@@ -89,8 +89,8 @@ def _record(
         raise ConfigurationError(
             f"the stored replay table holds {before}, but the settings of today make "
             f"{wanted.signature}; take back what you changed (Replay.transitions_per_"
-            "item, the agent's n_step, or its data), or give up the stored experience "
-            "by --discard_replay."
+            "item, Replay.frame_stack, the agent's n_step, or its data), or give up "
+            "the stored experience by --discard_replay."
         )
     record = checkpoint_pb2.PriorityTableCheckpoint()
     record.CopyFrom(stored)

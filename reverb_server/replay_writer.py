@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from typing import Callable
@@ -12,7 +13,7 @@ import tensorflow as tf
 from tf_agents.trajectories import StepType, trajectory
 
 from experiment.errors import IDLE_TIMEOUT_S, IdleError
-from reverb_server import tables
+from reverb_server import frame_stack, tables
 from reverb_server.address import NO_ANSWER
 from reverb_server.replay_layout import ReplayLayout, Step
 
@@ -33,7 +34,11 @@ class ReplayWriter:
     tell, see `ReplayLayout.spans_episodes`, and never over the failure of an
     environment in the midst of one. Windows of different environments are put together
     into items as they come; if an item has one window only, it refers to steps that
-    other items refer to as well.
+    other items refer to as well. Of stacks of frames the newest frame is stored, and an
+    item refers to the steps before its window too, of whatever episode they are.
+
+    Attributes:
+      layout: Of the replay table.
     """
 
     def __init__(
@@ -53,12 +58,12 @@ class ReplayWriter:
           is_running: Ends a wait for the rate limiter.
           priority: Of new items, float32 scalar; if None, all have the same.
         """
-        self._layout = layout
+        self.layout = layout
         self._is_running = is_running
         self._priority = priority
         length, width = layout.sequence_length, layout.codec.step_bytes
-        # A window that is shared consists of steps of the last `length` rounds.
-        kept = batch_size * length if layout.shares_steps else 1
+        # A window that is shared consists of steps of the last rounds.
+        kept = batch_size * layout.stored_length if layout.shares_steps else 1
         self._writer = client.trajectory_writer(kept, validate_items=False)
         self._writer.configure(("steps",), num_keep_alive_refs=kept, max_chunk_length=1)
         self._max_unsent = max(
@@ -104,11 +109,12 @@ class ReplayWriter:
         """
         self.rounds += 1
         versions = np.full(len(self._length), self.policy_train_step, np.int64)
-        rows = self._layout.codec.pack(Step(steps, versions))
+        stored = frame_stack.newest(steps.observation, self.layout.frames)
+        rows = self.layout.codec.pack(Step(steps.replace(observation=stored), versions))
         complete = self._complete(steps)
-        write = self._write_shared if self._layout.shares_steps else self._write_whole
+        write = self._write_shared if self.layout.shares_steps else self._write_whole
         if items := write(rows, complete):
-            self.transitions += items * self._layout.env_steps_per_item
+            self.transitions += items * self.layout.env_steps_per_item
             self._wait_until_sent()
         self._length[self._breaks(steps)] = 0
         ends = steps.next_step_type == StepType.LAST
@@ -120,7 +126,7 @@ class ReplayWriter:
         The observation of a last step belongs to its episode, so windows may end with
         it; its action, reward and next step do not, so none begins with it.
         """
-        layout = self._layout
+        layout = self.layout
         self._length += 1
         self._may_begin[:, :-1] = self._may_begin[:, 1:]
         is_last = steps.step_type == StepType.LAST
@@ -139,19 +145,21 @@ class ReplayWriter:
         """
         begins = steps.next_step_type == StepType.FIRST
         is_last = steps.step_type == StepType.LAST
-        goes_on = is_last & (self._layout.spans_episodes | self._is_terminal)
+        goes_on = is_last & (self.layout.spans_episodes | self._is_terminal)
         return begins & ~goes_on
 
     def _write_shared(self, rows: np.ndarray, complete: np.ndarray) -> int:
         """Writes the steps, then one item for each window that they complete."""
-        for row in rows:
+        # Windows that begin with the first steps of all look back at something too.
+        copies = 1 if self._writer.episode_steps else self.layout.frames
+        for row in itertools.chain.from_iterable([rows] * copies):
             self._writer.append({"steps": row})
         priority = _ANY_PRIORITY if self._priority is None else float(self._priority)
         numbers, count = np.flatnonzero(complete), len(rows)
         for number in numbers.tolist():
             # Steps of one environment are as far apart as there are environments.
             last = number - count
-            first = last - count * (self._layout.sequence_length - 1)
+            first = last - count * (self.layout.stored_length - 1)
             places = list(range(first, last + 1, count))
             self._insert(self._writer.history["steps"][places], priority)
         return len(numbers)
@@ -161,7 +169,7 @@ class ReplayWriter:
         self._recent[:, :-1] = self._recent[:, 1:]
         self._recent[:, -1] = rows
         self._pending = np.concatenate([self._pending, self._recent[complete]])
-        size = self._layout.transitions_per_item
+        size = self.layout.transitions_per_item
         items = len(self._pending) // size
         for number in range(items):
             item = self._pending[number * size : (number + 1) * size]
