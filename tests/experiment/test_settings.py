@@ -15,6 +15,7 @@ COUNTS = [  # Whole numbers from 1.
     (Replay, "min_size_to_sample"),
     (Replay, "batch_size"),
     (Replay, "transitions_per_item"),
+    (Replay, "frame_stack"),
     (Collect, "envs_per_actor"),
     (Train, "max_train_steps"),
     (Train, "steps_per_call"),
@@ -86,6 +87,20 @@ def test_a_batch_is_made_of_whole_items(batch_size: int, per_item: int) -> None:
     message = refused(Replay, batch_size=batch_size, transitions_per_item=per_item)
     assert f"Replay.transitions_per_item is {per_item}" in message
     assert f"Replay.batch_size ({batch_size})" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("frame_stack", 2), ("priority_exponent", 0.5)]
+)
+def test_what_belongs_to_single_transitions_needs_items_of_one(
+    name: str, value: float
+) -> None:
+    """With the remedy."""
+    message = refused(Replay, **{name: value})
+    assert message.startswith(f"Replay.{name} is {value}, but")
+    assert "; set Replay.transitions_per_item = 1." in message
+    settings: Any = {name: value, "transitions_per_item": 1}
+    assert getattr(Replay(**settings), name) == value
 
 
 def test_what_the_first_sample_waits_for_has_to_fit_into_the_table() -> None:
