@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
+from typing import Any, Callable, Protocol
 
 import numpy as np
 from tf_agents.agents import tf_agent
@@ -62,7 +62,9 @@ class Collector:
         """
         self._writer = writer
         frames = writer.layout.frames
-        self._checks = [StackCheck(frames)] if frames > 1 else []
+        self._checks: list[Callable[[trajectory.Trajectory], None]] = []
+        if frames > 1:
+            self._checks.append(StackCheck(frames))
         self._weights = weights
         self.rounds_per_version = rounds_per_version
         self._random_steps = random_steps

@@ -91,7 +91,7 @@ class ReplayWriter:
     @policy_train_step.setter
     def policy_train_step(self, train_step: int) -> None:
         """Begins new windows where one must not have steps of two policies."""
-        if self._layout.is_on_policy and train_step != self._policy_train_step:
+        if self.layout.is_on_policy and train_step != self._policy_train_step:
             self._length[:] = 0
         self._policy_train_step = train_step
 
@@ -151,7 +151,7 @@ class ReplayWriter:
     def _write_shared(self, rows: np.ndarray, complete: np.ndarray) -> int:
         """Writes the steps, then one item for each window that they complete."""
         # Windows that begin with the first steps of all look back at something too.
-        copies = 1 if self._writer.episode_steps else self.layout.frames
+        copies = self.layout.frames if self.rounds == 1 else 1
         for row in itertools.chain.from_iterable([rows] * copies):
             self._writer.append({"steps": row})
         priority = _ANY_PRIORITY if self._priority is None else float(self._priority)

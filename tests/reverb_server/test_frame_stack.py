@@ -15,7 +15,7 @@ from tf_agents.trajectories import trajectory
 from experiment.errors import ConfigurationError
 from experiment.settings import Replay
 from reverb_server import frame_stack
-from reverb_server.replay_dataset import replay_dataset
+from reverb_server.replay_dataset import replay_dataset, window_dataset
 from reverb_server.replay_layout import ReplayLayout, replay_layout, require_signature
 from reverb_server.replay_writer import ReplayWriter
 from tests.reverb_server.conftest import Serve
@@ -62,7 +62,7 @@ def layout_of(
     }
     settings = Replay(frame_stack=frames, transitions_per_item=1, batch_size=1)
     codec = replay_layout(Agent(spec), settings).codec
-    return ReplayLayout(codec, length, 1, stride, spans, frames)
+    return ReplayLayout(codec, length, 1, stride, spans, frames=frames)
 
 
 def stack_of(row: Row, frames: int) -> np.ndarray:
@@ -155,6 +155,23 @@ def test_the_version_of_the_weights_is_that_of_the_first_step_of_the_window(
         writer(steps)
     _, info = next(iter(replay_dataset(served.address, layout, 8)))
     assert info.policy_train_step.numpy().ravel().tolist() == list(range(32))
+
+
+def test_windows_of_on_policy_agents_have_stacks_too(serve: Serve) -> None:
+    """One at a time."""
+    layout = layout_of(frames=3, length=4, spans=True, stride=3)
+    served = serve([queue(layout)])
+    rounds = experience([[5, -3, 102, 99]])
+    writer = ReplayWriter(served.client, layout, 1, lambda: True)
+    for steps in stacked(rounds, 3):
+        writer(steps)
+    expected = windows(rounds, 4, stride=3, spans=True)
+    dataset = window_dataset(served.address, layout, in_flight_items=2)
+    for rows, (steps, versions) in zip(expected, dataset.take(8)):
+        assert versions.shape == [1, 4]
+        wanted = np.stack([stack_of(row, 3) for row in rows])
+        np.testing.assert_array_equal(steps.observation["screen"][0], wanted)
+        assert steps.action[0].numpy().tolist() == [row.action for row in rows]
 
 
 @pytest.mark.parametrize("frames", [2, 4])
