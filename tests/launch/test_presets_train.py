@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from experiment import definition, gin_text, presets
 from launch.in_process import InProcessRun
+from tests.experiment.test_envpool_environment import needs_envpool
 from tests.launch.a_run import options
 
 # Small enough for a test; what is learned, and by what, stays the preset's own.
@@ -35,8 +37,14 @@ def small(path: Path) -> tuple[str, ...]:
     return SMALL if takes_random_steps else SMALL_ON_POLICY
 
 
+def can_be_made(path: Path) -> Any:
+    """The preset; skipped where an extra that it needs is not installed."""
+    marks = [needs_envpool] if "atari_environment" in path.read_text() else []
+    return pytest.param(path, marks=marks, id=path.stem)
+
+
 @pytest.mark.parametrize(
-    "path", sorted(presets.PRESETS.glob("*.gin")), ids=lambda path: path.stem
+    "path", [can_be_made(path) for path in sorted(presets.PRESETS.glob("*.gin"))]
 )
 def test_a_preset_learns_from_what_it_collects(path: Path, tmp_path: Path) -> None:
     """All roles in one process; all weights of its policy move, and stay finite."""
