@@ -169,7 +169,7 @@ def _item_lines(layout: ReplayLayout, rows: np.ndarray) -> Iterator[str]:
     packed = rows.reshape(shape)
     windows = layout.codec.unpack_array(packed)
     before = layout.frames - 1
-    looked_back = f", after {before} steps whose frames it shows too" if before else ""
+    looked_back = f", after frames that it shows too: {before}" if before else ""
     for window in range(len(packed)):
         yield f"  transition {window + 1}{looked_back}"
         for time in range(layout.stored_length):

@@ -70,3 +70,26 @@ def test_an_environment_that_only_crashes_ends_the_actor(
         ended.stderr
     )
     assert "Traceback" in ended.stderr
+
+
+def test_observations_that_are_no_stacks_end_the_actor(
+    serve_cartpole: ServeCartPole,
+) -> None:
+    """With what is to be set, and never to be started again."""
+    run = serve_cartpole(
+        gin_text=CARTPOLE
+        + """
+        import tests.experiment.counting_game
+        Experiment.environment = @stack_frames
+        stack_frames.environment = @counting_game
+        stack_frames.frames = 8
+        q_network.conv_layers = ((4, 2, 1),)
+        Replay.frame_stack = 4
+        Replay.transitions_per_item = 1
+        """
+    )
+    ended = act(run)
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1].startswith(
+        "fatal: Replay.frame_stack is 4, but the observations are no stacks of 4 frames"
+    )

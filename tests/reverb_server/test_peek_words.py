@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import reverb
@@ -125,9 +127,14 @@ def test_policy_info_and_longer_windows_are_printed() -> None:
         "policy info {'log_probability': 1.0}",
         "      observation [1. 1.]",
     ]
-    assert list(peek._item_lines(layout, layout.codec.pack(steps))) == [
+    rows = layout.codec.pack(steps)
+    assert list(peek._item_lines(layout, rows)) == [
         "  transition 1",
         *step * 3,
         "  transition 2",
         *step * 3,
     ]
+    stacked = dataclasses.replace(layout, sequence_length=2, frames=2)
+    first, *rest = peek._item_lines(stacked, rows)
+    assert first == "  transition 1, after frames that it shows too: 1"
+    assert rest == [*step * 3, first.replace("1,", "2,", 1), *step * 3]
