@@ -76,13 +76,12 @@ class InProcessRun:
         )
         self.collector = self._collector(environment, agent, is_running)
         env_steps_before = self.server.env_steps()
-        self._judged: dict[str, Any] = {
-            "target_return": self._experiment.evaluation.target_return
-        }
+        evaluation = self._experiment.evaluation
+        self._judged: dict[str, Any] = {"target_return": evaluation.target_return}
         self.judge = Judge(
             self._experiment.environment,
             agent,
-            self._experiment.evaluation,
+            evaluation,
             run,
             options.root_dir,
             env_steps=lambda: env_steps_before + self.collector.env_steps,
@@ -91,7 +90,7 @@ class InProcessRun:
             report=self._judged.update,
         )
         self.checkpoint_interval_s = self._experiment.train.checkpoint_interval_s
-        self.evaluation_interval = self._experiment.evaluation.interval_train_steps
+        self.evaluation_interval = evaluation.interval_train_steps
         self._figures = SharedProcess(self.server.client, self.trainer.train_step)
         self._updates_due = 0.0
         self._new_transitions = 0  # Of the present policy, if only they will do.

@@ -252,13 +252,7 @@ FIGURES = (
         "table; `path` is None if it could not be written.",
     ),
     # --- Eval job -----------------------------------------------------------------
-    Figure(
-        "train_step",
-        (EVAL_JOB,),
-        Kind.VALUE,
-        "gradient steps",
-        "Of the weights judged last.",
-    ),
+    Figure("train_step", (EVAL_JOB,), Kind.VALUE, "gradient steps", "Judged last."),
     Figure(
         "average_return",
         (EVAL_JOB,),
