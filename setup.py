@@ -31,6 +31,7 @@ setup(
         "eval_job",
         "experiment",
         "launch",
+        "launch.check",
         "launch.doctor",
         "launch.report",
         "learner",

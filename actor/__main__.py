@@ -29,7 +29,7 @@ def main() -> int:
     address = shared_flags.required(_SERVER_ADDRESS, "localhost:8008")
     check_number("--task", _TASK.value, at_least=0, integer=True)
     run = membership.Membership(address, "actor", stop, _TASK.value)
-    experiment = definition.load_text(run.manifest.gin_text)
+    experiment = definition.load_run(run.manifest)
     settings = experiment.collect
     watchdog = watchdog_lib.Watchdog(
         _TASK.value, settings.environment_timeout_s, run.report, process.fail

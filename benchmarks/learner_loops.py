@@ -68,7 +68,7 @@ def main(address: str, seconds: float, rounds: int) -> int:
     stop = process.StopSignal()
     devices.share_gpus()
     run = membership.Membership(address, "learner", stop)
-    experiment = definition.load_text(run.manifest.gin_text)
+    experiment = definition.load_run(run.manifest)
     with tempfile.TemporaryDirectory() as folder:
         trainer = builder.build(experiment, run, Path(folder))
         trainer.publish()

@@ -29,7 +29,7 @@ def main() -> int:
     run = membership.Membership(address, "eval_job", stop)
     root_dir = folder or Path(run.manifest.root_dir)
     run_dir.require_writable(root_dir)
-    experiment = definition.load_text(run.manifest.gin_text)
+    experiment = definition.load_run(run.manifest)
     settings = builder.settings(experiment, _TARGET_RETURN.value)
     run.report(target_return=settings.target_return)
     judge, variables = builder.build(experiment, settings, run, root_dir)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,16 +20,19 @@ from tf_agents.typing import types
 from experiment import (
     agents,
     atari_environment,  # noqa: F401  (known to gin by being imported)
+    blame,
     environments,
     envpool_environment,  # noqa: F401  (the same)
     exploration,
     gin_text,
     gymnasium_environment,  # noqa: F401  (the same)
     observe_only,  # noqa: F401  (the same)
+    specs,
     stack_frames,  # noqa: F401  (the same)
 )
 from experiment.errors import ConfigurationError
 from experiment.factories import check_factory
+from experiment.manifest import Manifest
 from experiment.settings import Collect, Evaluation, Replay, Train
 
 # What gin raises for text, names and values it cannot take.
@@ -93,6 +97,7 @@ class Experiment:
           ConfigurationError: Environment and agent do not fit.
         """
         _require_type("environment", environment, py_environment.PyEnvironment)
+        specs.check_specs(environment)
         train_step = train_utils.create_train_step()
         agent = self.agent(*_tensor_specs(environment), train_step)
         _require_type("agent", agent, tf_agent.TFAgent)
@@ -134,7 +139,11 @@ def load_text(text: str) -> Experiment:
     except ConfigurationError:
         raise
     except _GIN_ERRORS as error:
-        raise ConfigurationError(f"gin: {_one_line(error)}") from error
+        place = blame.place_of(error)
+        where = f" ({place})" if place else ""
+        raise ConfigurationError(f"gin: {_one_line(error)}{where}") from error
+    except Exception as error:  # A module of the user's raises anything.
+        raise ConfigurationError(f"gin: {blame.tell(error)}") from error
 
 
 def _check_references(
@@ -168,10 +177,31 @@ def _has_value(macro: str) -> bool:
 def load_file(path: Path, bindings: Sequence[str] = ()) -> Experiment:
     """Builds the experiment from a gin file; `bindings` win over the file.
 
+    Modules of the user's may lie beside the file: its folder is the last place that is
+    looked in, so they take the place of none.
+
     Raises:
       ConfigurationError: The file, a name or a value in it is wrong.
     """
+    look_in(path.parent)
     return load_text(gin_text.text_of(path, bindings))
+
+
+def load_run(run: Manifest, bindings: Sequence[str] = ()) -> Experiment:
+    """Builds the experiment of a run; `bindings` win over its own.
+
+    Raises:
+      ConfigurationError: A name or a value is wrong, or a module is not found here.
+    """
+    if run.gin_folder:
+        look_in(Path(run.gin_folder))
+    return load_text("\n".join([run.gin_text, *bindings]))
+
+
+def look_in(folder: Path) -> None:
+    """Lets modules be imported from a folder, if they are found nowhere else."""
+    if str(folder.resolve()) not in sys.path:
+        sys.path.append(str(folder.resolve()))
 
 
 def effective_text() -> str:

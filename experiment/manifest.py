@@ -21,6 +21,8 @@ class Manifest:
       run_id: Unlike that of any other run; a resumed run keeps it.
       gin_file: Name of the preset, for people.
       gin_text: All bindings of the experiment.
+      gin_folder: Where the gin file lies, and modules of the user's beside it may;
+        empty if it is not known.
       root_dir: Where server, learner and eval job write, on their hosts.
       seed: Seed of the run.
       num_actors: Actors the run was started with.
@@ -48,6 +50,7 @@ class Manifest:
     resumed: bool
     started_at: float
     in_process: bool = False
+    gin_folder: str = ""
     pauses: list[list[float]] = dataclasses.field(default_factory=list)
     server_start: int = 1
     earlier_env_steps: int = 0

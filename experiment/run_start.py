@@ -50,6 +50,7 @@ def start_run(
     return experiment, Manifest.new(
         gin_file=path.name,
         gin_text=definition.effective_text(),
+        gin_folder=str(path.parent),
         root_dir=str(root_dir),
         seed=DEFAULT_SEED if seed is None else seed,
         num_actors=num_actors,
@@ -64,7 +65,7 @@ def _go_on(
     """The run of the folder, with new bindings; its clock goes on where it stood."""
     old = run_dir.read_manifest(root_dir)
     pause = [run_dir.last_heard(root_dir), time.time()]
-    experiment = definition.load_text("\n".join([old.gin_text, *gin_bindings]))
+    experiment = definition.load_run(old, gin_bindings)
     gin_text = definition.effective_text()
     # Of all bindings: what the server does not build (exploration, say) is used by
     # others. `settle` adds what is not bound.
@@ -90,7 +91,7 @@ def restart_run(root_dir: Path) -> tuple[definition.Experiment, Manifest]:
     """As `start_run`, for a server that takes the place of one that died just now."""
     old = run_dir.read_manifest(root_dir)
     return (
-        definition.load_text(old.gin_text),
+        definition.load_run(old),
         dataclasses.replace(old, server_start=old.server_start + 1, changes=[]),
     )
 

@@ -122,6 +122,13 @@ class Replay:
                 f"{self.transitions_per_item} transitions do not share their frames; "
                 "set Replay.transitions_per_item = 1."
             )
+        default = type(self).importance_exponent
+        if not self.is_prioritized and self.importance_exponent != default:
+            raise ConfigurationError(
+                f"Replay.importance_exponent is {self.importance_exponent}, but all "
+                "samples are alike without priorities; leave it out, or set "
+                "Replay.priority_exponent, e.g. to 0.6."
+            )
 
     @property
     def is_prioritized(self) -> bool:

@@ -7,10 +7,10 @@ requirements.require()
 from absl import flags
 
 from experiment import process
-from launch import options
+from launch import flags as launch_flags
 from launch.command import main
 
-flags.adopt_module_key_flags(options)
+flags.adopt_module_key_flags(launch_flags)
 
 if __name__ == "__main__":
     process.run(main)

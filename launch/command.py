@@ -7,9 +7,9 @@ from pathlib import Path
 
 from experiment import process, run_dir, run_status
 from experiment.errors import EXIT_CONFIGURATION, EXIT_FAILED, one_line
-from launch import memory, result, screen
-from launch import options as options_lib
+from launch import flags, memory, result, screen
 from launch import view as view_lib
+from launch.options import Options
 from launch.plain_view import print_line
 from launch.result import Outcome
 from launch.supervisor import Supervisor
@@ -21,7 +21,7 @@ def main() -> int:
     """Parses, reserves the port, runs, writes the result, the report; says it."""
     stop = process.StopSignal(4 * process.GRACE_S)
     started_at = process.started_at()
-    options = options_lib.read()
+    options = flags.read()
     outcome = result.Outcome(run_status.FAILED, EXIT_FAILED)
     view = view_lib.choose(options.quiet)
     try:
@@ -39,9 +39,7 @@ def main() -> int:
     return outcome.exit_code
 
 
-def _run_processes(
-    options: options_lib.Options, stop: process.StopSignal, view: View
-) -> Outcome:
+def _run_processes(options: Options, stop: process.StopSignal, view: View) -> Outcome:
     """One process a role."""
     memory.check(options.num_actors)
     holder, port = port_lib.reserve(options.port)
@@ -55,9 +53,7 @@ def _run_processes(
         return supervisor.run(stop)
 
 
-def _run_in_process(
-    options: options_lib.Options, stop: process.StopSignal, view: View
-) -> Outcome:
+def _run_in_process(options: Options, stop: process.StopSignal, view: View) -> Outcome:
     """All roles in this process, whose failure is the run's."""
     view.say(screen.greeting(options))
     view.say("loading the libraries ...")

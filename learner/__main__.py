@@ -27,7 +27,7 @@ def main() -> int:
     run = membership.Membership(address, "learner", stop)
     root_dir = folder or Path(run.manifest.root_dir)
     run_dir.require_writable(root_dir)
-    experiment = definition.load_text(run.manifest.gin_text)
+    experiment = definition.load_run(run.manifest)
     settings = experiment.train
     if _MAX_TRAIN_STEPS.value is not None:
         settings = dataclasses.replace(settings, max_train_steps=_MAX_TRAIN_STEPS.value)

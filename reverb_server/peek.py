@@ -120,7 +120,7 @@ def _limiter_state(table: Any) -> str:
 
 def _layout(manifest: Manifest) -> ReplayLayout:
     """Of the run's replay table, derived as every role does."""
-    experiment = definition.load_text(manifest.gin_text)
+    experiment = definition.load_run(manifest)
     agent, _ = experiment.make_agent(experiment.environment())
     return replay_layout.replay_layout(agent, experiment.replay)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 from tf_agents.distributions import utils as distribution_utils
 from tf_agents.networks import network
 from tf_agents.trajectories import time_step as ts
 from tf_agents.typing import types
 
+from experiment.agents.building import build_network, gives_values
 from experiment.errors import ConfigurationError, check_number
-from experiment.factories import check_factory
 from experiment.networks import NetworkFactory
 
 
@@ -55,21 +57,26 @@ def make_actor(
     Raises:
       ConfigurationError: The factory cannot be called, or the network gives others.
     """
-    check_factory(f"{agent}.actor_network", factory, takes=2)
-    built = factory(time_step_spec.observation, action_spec)
-    given = built.create_variables(time_step_spec.observation)
+    name = f"{agent}.actor_network"
+    observations = time_step_spec.observation
+    fits = gives_values(*action_spec.shape)
+    wanted = "an action, e.g. @deterministic_actor_network"
     if is_stochastic:
-        fits = isinstance(given, distribution_utils.DistributionSpecV2)
+        fits = _gives_distribution
         wanted = "a distribution of actions, e.g. @stochastic_actor_network"
-    else:
-        fits = isinstance(given, tf.TypeSpec) and given.shape == action_spec.shape
-        wanted = "an action, e.g. @deterministic_actor_network"
-    if fits:
-        return _without_state(f"{agent}.actor_network", built)
-    raise ConfigurationError(
-        f"{agent}.actor_network makes {built!r}, which gives {given}; bind a network "
-        f"to it that gives {wanted}."
+    built = build_network(
+        name,
+        factory,
+        (observations, action_spec),
+        inputs=observations,
+        fits=fits,
+        wanted=wanted,
     )
+    return _without_state(name, built)
+
+
+def _gives_distribution(given: Any) -> bool:
+    return isinstance(given, distribution_utils.DistributionSpecV2)
 
 
 def make_critic(
@@ -89,15 +96,16 @@ def make_critic(
     Raises:
       ConfigurationError: The factory cannot be called, or the network gives no values.
     """
-    check_factory(f"{agent}.critic_network", factory, takes=2)
-    built = factory(time_step_spec.observation, action_spec)
-    given = built.create_variables((time_step_spec.observation, action_spec))
-    if isinstance(given, tf.TypeSpec) and given.shape.rank == 0:
-        return _without_state(f"{agent}.critic_network", built)
-    raise ConfigurationError(
-        f"{agent}.critic_network makes {built!r}, which gives {given}; bind a network "
-        "to it that gives one value, e.g. @critic_network."
+    specs = (time_step_spec.observation, action_spec)
+    built = build_network(
+        f"{agent}.critic_network",
+        factory,
+        specs,
+        inputs=specs,
+        fits=gives_values(),
+        wanted="one value of observation and action, e.g. @critic_network",
     )
+    return _without_state(f"{agent}.critic_network", built)
 
 
 def make_policy_network(
@@ -164,7 +172,7 @@ def _without_state(name: str, built: network.Network) -> network.Network:
     """Refuses a recurrent network: transitions have no past for it."""
     if built.state_spec:
         raise ConfigurationError(
-            f"{name} makes {built!r}, which is recurrent; bind one that is not: only "
-            "dqn_agent learns from sequences."
+            f"{name} makes {type(built).__name__}, which is recurrent; bind one that "
+            "is not: only dqn_agent learns from sequences."
         )
     return built

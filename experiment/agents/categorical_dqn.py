@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gin
 import tensorflow as tf
 from tf_agents.agents import tf_agent
@@ -13,8 +15,8 @@ from tf_agents.trajectories import time_step as ts
 from tf_agents.typing import types
 
 from experiment.agents import checks
+from experiment.agents.building import build_network, gives_values
 from experiment.errors import ConfigurationError, check_number
-from experiment.factories import check_factory
 from experiment.networks import NetworkFactory, categorical_q_network
 
 _NAME = "categorical_dqn_agent"
@@ -65,7 +67,6 @@ def categorical_dqn_agent(
     checks.check_q_learning(_NAME, learning_rate, epsilon_greedy, n_step)
     check_number(f"{_NAME}.min_q_value", min_q_value)
     check_number(f"{_NAME}.max_q_value", max_q_value, above=min_q_value)
-    check_factory(f"{_NAME}.network", network, takes=2)
     checks.check_discrete(_NAME, action_spec)
     return tf_categorical_dqn_agent.CategoricalDqnAgent(
         time_step_spec,
@@ -90,10 +91,23 @@ def _build(
     action_spec: types.NestedTensorSpec,
 ) -> tf_network.Network:
     """Makes the network; raises `ConfigurationError` if it has no distributions."""
-    built = network(time_step_spec.observation, action_spec)
+    actions = checks.count_actions(action_spec)
+
+    def fits(given: Any) -> bool:
+        return gives_values(actions, given.shape[-1])(given)
+
+    wanted = f"logits for each of {actions} actions, e.g. @categorical_q_network"
+    built = build_network(
+        f"{_NAME}.network",
+        network,
+        (time_step_spec.observation, action_spec),
+        inputs=time_step_spec.observation,
+        fits=fits,
+        wanted=wanted,
+    )
     if not hasattr(built, "num_atoms"):
         raise ConfigurationError(
-            f"{_NAME}.network makes {built!r}, which has no num_atoms; bind a network "
-            "of distributions to it, e.g. @categorical_q_network."
+            f"{_NAME}.network makes {type(built).__name__}, which has no num_atoms; "
+            f"bind a network that gives {wanted}."
         )
     return built

@@ -52,20 +52,23 @@ def check_discrete(agent: str, action_spec: types.NestedTensorSpec) -> None:
     Raises:
       ConfigurationError: The actions are others.
     """
-    flat = tf.nest.flatten(action_spec)
     if (
-        len(flat) == 1
-        and isinstance(flat[0], tensor_spec.BoundedTensorSpec)
-        and tensor_spec.is_discrete(flat[0])
-        and flat[0].shape.rank == 0
-        and flat[0].minimum == 0
+        isinstance(action_spec, tensor_spec.BoundedTensorSpec)
+        and tensor_spec.is_discrete(action_spec)
+        and action_spec.shape.rank == 0
+        and action_spec.minimum == 0
     ):
         return
     raise ConfigurationError(
         f"{agent} needs one discrete action counted from 0, but this environment's "
-        f"actions are {describe(action_spec)}; choose another agent or another "
-        "environment."
+        f"actions are {_nest(action_spec)}{describe(action_spec)}; choose another "
+        "agent or another environment."
     )
+
+
+def count_actions(action_spec: types.BoundedTensorSpec) -> int:
+    """How many discrete actions there are, of those that `check_discrete` lets pass."""
+    return int(action_spec.maximum) + 1
 
 
 def check_continuous(agent: str, action_spec: types.NestedTensorSpec) -> None:
@@ -81,11 +84,10 @@ def check_continuous(agent: str, action_spec: types.NestedTensorSpec) -> None:
         and _has_range(action_spec)
     ):
         return
-    nest = "" if isinstance(action_spec, tf.TypeSpec) else "a nest of "
     raise ConfigurationError(
         f"{agent} needs one vector of float32 actions between finite bounds, but this "
-        f"environment's actions are {nest}{describe(action_spec)}; choose another "
-        "agent or another environment."
+        f"environment's actions are {_nest(action_spec)}{describe(action_spec)}; "
+        "choose another agent or another environment."
     )
 
 
@@ -95,6 +97,11 @@ def _has_range(spec: tensor_spec.BoundedTensorSpec) -> bool:
     with np.errstate(over="ignore"):
         ranges = np.subtract(spec.maximum, spec.minimum, dtype=np.float32)
     return bool(np.all(np.isfinite(ranges) & (ranges > 0)))
+
+
+def _nest(action_spec: types.NestedTensorSpec) -> str:
+    """Begins a list of several specs, or of one that is in a nest."""
+    return "" if isinstance(action_spec, tf.TypeSpec) else "a nest of "
 
 
 def describe(specs: types.NestedTensorSpec) -> str:

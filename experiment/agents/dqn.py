@@ -15,6 +15,7 @@ from tf_agents.typing import types
 from tf_agents.utils import common
 
 from experiment.agents import checks
+from experiment.agents.building import build_network, gives_values
 from experiment.agents.recurrent_dqn import RecurrentDdqnAgent, RecurrentDqnAgent
 from experiment.errors import (
     ConfigurationError,
@@ -22,7 +23,6 @@ from experiment.errors import (
     check_number,
     check_one_of,
 )
-from experiment.factories import check_factory
 from experiment.networks import NetworkFactory, q_network
 
 _LOSSES = {
@@ -81,9 +81,16 @@ def dqn_agent(
     checks.check_q_learning("dqn_agent", learning_rate, epsilon_greedy, n_step)
     check_one_of("dqn_agent.loss", loss, _LOSSES)
     check_bool("dqn_agent.double_q", double_q)
-    check_factory("dqn_agent.network", network, takes=2)
     checks.check_discrete("dqn_agent", action_spec)
-    built = network(time_step_spec.observation, action_spec)
+    actions = checks.count_actions(action_spec)
+    built = build_network(
+        "dqn_agent.network",
+        network,
+        (time_step_spec.observation, action_spec),
+        inputs=time_step_spec.observation,
+        fits=gives_values(actions),
+        wanted=f"one Q-value for each of {actions} actions, e.g. @q_network",
+    )
     agent_class = _agent_class(built, double_q, n_step, burn_in)
     return agent_class(
         time_step_spec,

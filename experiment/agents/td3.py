@@ -14,6 +14,7 @@ from tf_agents.utils import common
 
 from experiment.agents import checks
 from experiment.agents.actor_critic import make_actor, make_critic, make_optimizers
+from experiment.agents.building import require_copies
 from experiment.agents.noise_policy import NoisePolicy
 from experiment.errors import check_number
 from experiment.networks import (
@@ -103,8 +104,13 @@ def td3_agent(
     _, half_range = common.spec_means_and_magnitudes(action_spec)
     return NoisyTd3Agent(
         *specs,
-        actor_network=make_actor(name, actor_network, *specs, is_stochastic=False),
-        critic_network=make_critic(name, critic_network, *specs),
+        actor_network=require_copies(
+            f"{name}.actor_network",
+            make_actor(name, actor_network, *specs, is_stochastic=False),
+        ),
+        critic_network=require_copies(
+            f"{name}.critic_network", make_critic(name, critic_network, *specs)
+        ),
         critic_network_2=make_critic(name, critic_network, *specs),
         **optimizers,
         exploration_noise=exploration_noise,

@@ -11,6 +11,7 @@ from tf_agents.typing import types
 
 from experiment.errors import ConfigurationError, check_number
 from experiment.networks.encoder import check_layers
+from experiment.specs import describe_nest
 
 
 @gin.configurable
@@ -48,9 +49,9 @@ def recurrent_q_network(
         or not observation_spec.dtype.is_floating
     ):
         raise ConfigurationError(
-            f"{name} takes one vector of numbers as observation; got "
-            f"{observation_spec}. Bind a network that fits this environment to the "
-            "agent's `network`."
+            f"{name} takes one vector of real numbers as observation, but this "
+            f"environment's is {describe_nest('observation', observation_spec)}; bind "
+            "another network, or another environment."
         )
     return q_rnn_network.QRnnNetwork(
         observation_spec,

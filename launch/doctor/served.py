@@ -102,7 +102,7 @@ class Server:
 
     def layout(self) -> Finding:
         """Compares its tables with what would be built here."""
-        experiment = definition.load_text(self._manifest.gin_text)
+        experiment = definition.load_run(self._manifest)
         agent, train_step = experiment.make_agent(experiment.environment())
         layout = replay_layout.replay_layout(agent, experiment.replay)
         replay_layout.require_signature(layout, self._info[tables.REPLAY].signature)

@@ -29,6 +29,7 @@ PROCESSES = (
     "reverb_server.peek",
     "launch.report",
     "launch.doctor",
+    "launch.check",
 )
 
 

@@ -118,7 +118,7 @@ def test_commands_have_flags_that_there_are(
         assert parameter in interface["gin"][name]
     for file in given.get("gin_file", []):
         own = f"`{file}`" in README.read_text() and file == "corridor.gin"
-        assert own or (ROOT / "configs" / file).is_file()
+        assert own or (ROOT / "configs" / file).is_file() or (ROOT / file).is_file()
 
 
 def test_inline_bindings_are_of_parameters_that_there_are(
@@ -154,7 +154,8 @@ def test_the_environment_of_the_readme_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the user would write it: two files, found from their folder."""
-    [module] = [b for b in python_blocks() if "@gin.configurable" in b]
+    own = blocks(README.read_text(), "python")
+    [module] = [block for block in own if "@gin.configurable" in block]
     [preset] = blocks(README.read_text(), "gin")
     (tmp_path / "corridor.py").write_text(module)
     (tmp_path / "corridor.gin").write_text(preset)

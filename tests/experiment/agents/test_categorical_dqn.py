@@ -93,7 +93,7 @@ def test_a_value_out_of_range_is_refused(name: str, value: Any) -> None:
 
 def test_a_network_without_distributions_is_refused() -> None:
     """The one of DQN, say."""
-    with pytest.raises(ConfigurationError, match="bind a network of distributions"):
+    with pytest.raises(ConfigurationError, match="that gives logits for each of"):
         c51(network=networks.q_network)
 
 

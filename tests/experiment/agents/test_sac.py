@@ -186,9 +186,9 @@ def test_other_actions_are_refused(action: Any) -> None:
 
 def test_networks_that_do_not_fit_are_refused() -> None:
     """An actor without distributions, a critic of several values."""
-    with pytest.raises(ConfigurationError, match=r"sac_agent\.actor_network makes"):
+    with pytest.raises(ConfigurationError, match=r"actor_network is @deter"):
         sac(actor_network=networks.deterministic_actor_network)
-    with pytest.raises(ConfigurationError, match=r"sac_agent\.critic_network makes"):
+    with pytest.raises(ConfigurationError, match=r"network is @several_va"):
         sac(critic_network=several_values)
 
 

@@ -1,4 +1,4 @@
-"""launch/options.py: from the flags to what a run is started with."""
+"""launch/flags.py: from the flags to what a run is started with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from absl.testing import flagsaver
 from experiment import definition, presets
 from experiment.errors import ConfigurationError
 from experiment.manifest import Manifest
-from launch import options as options_lib
+from launch import flags as launch_flags
 from launch.options import Options
 
 Read = Callable[..., Options]
@@ -27,7 +27,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
     def _read(*arguments: str) -> Options:
         with flagsaver.flagsaver():
             assert flags.FLAGS(["launch", *arguments]) == ["launch"]
-            return options_lib.read()
+            return launch_flags.read()
 
     return _read
 

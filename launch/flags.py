@@ -1,0 +1,120 @@
+"""The flags of `launch/local.sh`, checked."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from absl import flags
+
+from experiment import flags as shared_flags
+from experiment import gin_text, presets, run_dir
+from experiment.errors import ConfigurationError, check_number
+from launch.options import Options
+from reverb_server import port as port_lib
+
+_NUM_ACTORS = shared_flags.define_num_actors()
+_GIN_FILE, _GIN_BINDINGS = shared_flags.define_gin()
+_ROOT_DIR = shared_flags.define_root_dir("default: a new one in runs/")
+_TARGET_RETURN = shared_flags.define_target_return()
+_MAX_TRAIN_STEPS = shared_flags.define_max_train_steps()
+_SEED = shared_flags.define_seed()
+_PORT = flags.DEFINE_integer(
+    "port", None, "Port of the Reverb server; default: a free one."
+)
+_METRICS_PORT, _METRICS_HOST = shared_flags.define_metrics()
+_IN_PROCESS = flags.DEFINE_boolean(
+    "in_process", False, "Run all roles in one process, taking turns: to debug."
+)
+_QUIET = flags.DEFINE_boolean(
+    "quiet", False, "Show only what goes wrong, and the result."
+)
+_RESUME = shared_flags.define_resume()
+_DISCARD_REPLAY = shared_flags.define_discard_replay()
+_MAX_RESTARTS = flags.DEFINE_integer(
+    "max_restarts",
+    5,
+    "Restarts in a row of one process that fails, before the run fails; 0: none.",
+)
+
+
+def read() -> Options:
+    """Reads and checks the flags, and makes the folder of the run.
+
+    Raises:
+      ConfigurationError: A value is wrong.
+    """
+    shared_flags.check_num_actors(_NUM_ACTORS.value)
+    check_number("--max_restarts", _MAX_RESTARTS.value, at_least=0, integer=True)
+    if _DISCARD_REPLAY.value and not _RESUME.value:
+        raise ConfigurationError(
+            "--discard_replay means nothing without --resume: a new run begins with an "
+            "empty replay table anyway."
+        )
+    if _PORT.value is not None:
+        check_number("--port", _PORT.value, at_least=1, at_most=65535, integer=True)
+    metrics_address = port_lib.metrics_address(_METRICS_PORT.value, _METRICS_HOST.value)
+    if metrics_address:
+        port_lib.require_free(*metrics_address)
+    bindings = _bindings()
+    if _IN_PROCESS.value and flags.FLAGS["num_actors"].present:
+        raise ConfigurationError(
+            "--num_actors cannot be given with --in_process, which has one actor."
+        )
+    gin_file = _GIN_FILE.value
+    if gin_file is not None:
+        gin_file = str(presets.find_preset(gin_file))
+    if not _RESUME.value:  # A resumed run has most of its text already.
+        path = presets.find_preset(gin_file or presets.DEFAULT_PRESET)
+        gin_text.check_settings(gin_text.text_of(path, bindings))
+    root_dir = _root_dir()
+    return Options(
+        num_actors=_num_actors(root_dir),
+        gin_file=gin_file,
+        gin_bindings=bindings,
+        root_dir=root_dir,
+        seed=_SEED.value,
+        port=_PORT.value,
+        metrics_address=metrics_address,
+        in_process=_IN_PROCESS.value,
+        quiet=_QUIET.value,
+        resume=_RESUME.value,
+        discard_replay=_DISCARD_REPLAY.value,
+        max_restarts=_MAX_RESTARTS.value,
+    )
+
+
+def _bindings() -> list[str]:
+    """Those given, and those that other flags stand for: these win."""
+    bindings = list(_GIN_BINDINGS.value)
+    shared_flags.check_target_return(_TARGET_RETURN.value)
+    if _TARGET_RETURN.value is not None:
+        bindings.append(f"Evaluation.target_return = {_TARGET_RETURN.value}")
+    shared_flags.check_max_train_steps(_MAX_TRAIN_STEPS.value)
+    if _MAX_TRAIN_STEPS.value is not None:
+        bindings.append(f"Train.max_train_steps = {_MAX_TRAIN_STEPS.value}")
+    return bindings
+
+
+def _num_actors(root_dir: Path) -> int:
+    """As asked for; a resumed run keeps its own if nothing was."""
+    if _IN_PROCESS.value:
+        return 1
+    if _RESUME.value and not flags.FLAGS["num_actors"].present:
+        return run_dir.read_manifest(root_dir).num_actors
+    return int(_NUM_ACTORS.value)
+
+
+def _root_dir() -> Path:
+    """The folder given, that of the latest run to resume, or a new one."""
+    if _ROOT_DIR.value is not None:
+        folder = Path(shared_flags.required(_ROOT_DIR, "runs/my_run"))
+    elif _RESUME.value:
+        folder = run_dir.RUNS / run_dir.LATEST
+    else:
+        folder = run_dir.new_root_dir()
+    claimed = run_dir.claim(folder, _RESUME.value)
+    os.close(run_dir.lock(claimed))  # The server will hold it.
+    if claimed.parent == run_dir.RUNS.resolve():
+        run_dir.point_latest(claimed)
+    return claimed
