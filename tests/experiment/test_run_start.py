@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +167,24 @@ def test_a_wrong_binding_is_refused(tmp_path: Path) -> None:
     """As in the file."""
     with pytest.raises(ConfigurationError, match="nope"):
         start(tmp_path, gin_bindings=["Replay.nope = 1"])
+
+
+def test_modules_beside_the_gin_file_are_found_by_all_processes_of_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the folder in the manifest, and after all other places."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "lies_beside.py").write_text("")
+    (folder / "mine.gin").write_text("import lies_beside\nReplay.batch_size = 32\n")
+    _, manifest = start(tmp_path, gin_file=str(folder / "mine.gin"))
+    assert sys.path[-1] == manifest.gin_folder == str(folder)
+    # Another process, which has nothing but the manifest.
+    sys.path.remove(str(folder))
+    del sys.modules["lies_beside"]
+    read = Manifest.from_json(manifest.to_json())
+    assert definition.load_run(read).replay.batch_size == 32
+    assert "lies_beside" in sys.modules
+    assert definition.load_run(read, ["Replay.batch_size = 64"]).replay.batch_size == 64
+    assert sys.path.count(str(folder)) == 1
