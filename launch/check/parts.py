@@ -76,12 +76,13 @@ class Parts:
         [table] = [each.info for each in made if each.name == tables.REPLAY]
         self._layout = layout = replay_layout.replay_layout(self._agent, replay)
         signature = layout.signature
+        count = layout.transitions_per_item
         shape = "x".join(map(str, signature.shape))
         yield Finding(
             OK,
             "item",
-            f"{layout.transitions_per_item} windows of {layout.sequence_length} steps, "
-            f"as {signature.dtype.name}[{shape}]",
+            f"{'1 window' if count == 1 else f'{count} windows'} of "
+            f"{layout.sequence_length} steps, as {signature.dtype.name}[{shape}]",
         )
         yield Finding(
             OK, "step", f"{layout.codec.step_bytes:,} bytes: {_columns(layout)}"

@@ -14,7 +14,7 @@ from launch.doctor.finding import FAIL, OK, WARN, Finding
 _COLOURS = {OK: "green", WARN: "yellow", FAIL: "bold red"}
 
 # Widths of level and name.
-_LEVEL, _NAME = 4, 20
+_LEVEL, _NAME = 4, 24
 
 
 class Title(NamedTuple):

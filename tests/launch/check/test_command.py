@@ -64,8 +64,8 @@ def test_outside_of_a_terminal_each_finding_is_one_line(
     say(Finding(FAIL, "table", "it is too large", "make it smaller"))
     _, title, first, second = capsys.readouterr().out.splitlines()
     assert title == "agent"
-    assert first == f"ok    step                 {LONG.text}"
-    assert second == "fail  table                it is too large; make it smaller"
+    assert first == f"ok    step                     {LONG.text}"
+    assert second == "fail  table                    it is too large; make it smaller"
 
 
 def test_in_a_terminal_long_texts_stay_in_their_column() -> None:
@@ -76,4 +76,4 @@ def test_in_a_terminal_long_texts_stay_in_their_column() -> None:
     lines = written.getvalue().splitlines()
     assert "\x1b[32mok" in lines[0]
     assert len(lines) > 2
-    assert {line.index("columns") for line in lines[1:]} == {27}
+    assert {line.index("columns") for line in lines[1:]} == {31}
