@@ -125,19 +125,23 @@ def make_policy_network(
     Raises:
       ConfigurationError: The factory cannot be called, or the network gives others.
     """
-    check_factory(f"{agent}.actor_network", factory, takes=2)
-    built = factory(time_step_spec.observation, action_spec)
-    given = built.create_variables(time_step_spec.observation)
-    if (
-        isinstance(given, distribution_utils.DistributionSpecV2)
-        and given.event_shape == action_spec.shape
-        and given.dtype == action_spec.dtype
-    ):
-        return _without_state(f"{agent}.actor_network", built)
-    raise ConfigurationError(
-        f"{agent}.actor_network makes {built!r}, which gives {given}; bind a network "
-        "to it that gives a distribution of actions, e.g. @categorical_actor_network."
+
+    def fits(given: Any) -> bool:
+        return bool(
+            _gives_distribution(given)
+            and given.event_shape == action_spec.shape
+            and given.dtype == action_spec.dtype
+        )
+
+    built = build_network(
+        f"{agent}.actor_network",
+        factory,
+        (time_step_spec.observation, action_spec),
+        inputs=time_step_spec.observation,
+        fits=fits,
+        wanted="a distribution of actions, e.g. @categorical_actor_network",
     )
+    return _without_state(f"{agent}.actor_network", built)
 
 
 def make_value(
@@ -157,15 +161,15 @@ def make_value(
     Raises:
       ConfigurationError: The factory cannot be called, or the network gives no values.
     """
-    check_factory(f"{agent}.value_network", factory, takes=2)
-    built = factory(time_step_spec.observation, action_spec)
-    given = built.create_variables(time_step_spec.observation)
-    if isinstance(given, tf.TypeSpec) and given.shape.rank == 0:
-        return _without_state(f"{agent}.value_network", built)
-    raise ConfigurationError(
-        f"{agent}.value_network makes {built!r}, which gives {given}; bind a network "
-        "to it that gives one value, e.g. @value_network."
+    built = build_network(
+        f"{agent}.value_network",
+        factory,
+        (time_step_spec.observation, action_spec),
+        inputs=time_step_spec.observation,
+        fits=gives_values(),
+        wanted="one value, e.g. @value_network",
     )
+    return _without_state(f"{agent}.value_network", built)
 
 
 def _without_state(name: str, built: network.Network) -> network.Network:

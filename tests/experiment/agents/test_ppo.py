@@ -212,7 +212,7 @@ def test_other_actions_are_refused(action: Any) -> None:
 
 def test_networks_that_do_not_fit_are_refused() -> None:
     """Values instead of distributions, and distributions instead of values."""
-    with pytest.raises(ConfigurationError, match=r"ppo_agent\.actor_network makes"):
+    with pytest.raises(ConfigurationError, match=r"ppo_agent.actor_network is @"):
         ppo(actor_network=networks.value_network)
-    with pytest.raises(ConfigurationError, match=r"ppo_agent\.value_network makes"):
+    with pytest.raises(ConfigurationError, match=r"ppo_agent.value_network is @"):
         ppo(value_network=networks.categorical_actor_network)
