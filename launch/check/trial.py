@@ -48,13 +48,13 @@ class Trial:
         text = (
             f"{run.collector.env_steps:,} environment steps, "
             f"{run.collector.transitions:,} transitions written, "
-            f"{run.trainer.train_step} batch sampled, {time.monotonic() - start:.1f} s "
+            f"the first batch sampled, {time.monotonic() - start:.1f} s "
             "in all"
         )
         yield Finding(OK, "collect", text)
         next_s = process.call("the next update", lambda: _update(run), self._timeout_s)
         text = (
-            f"loss {run.trainer.figures()['loss']:.4g}; the first gradient step took "
+            f"loss {run.trainer.figures()['loss']:.4g}; training on the first batch took "
             f"{first_s:.1f} s, with compiling, the next {1_000 * next_s:.0f} ms"
         )
         yield Finding(OK, "train", text)
@@ -83,11 +83,12 @@ class Trial:
         replay = self._experiment.replay
         wanted = min(replay.batch_size, replay.min_size_to_sample)
         first = max(wanted, replay.env_steps_per_item)
+        random = min(first, self._experiment.collect.initial_collect_steps)
         return [
             f"Replay.min_size_to_sample = {first}",
             "Replay.samples_per_insert = None",
             "Replay.samples_per_insert_tolerance = None",
-            f"Collect.initial_collect_steps = {first}",
+            f"Collect.initial_collect_steps = {random}",
         ]
 
     def store(self) -> Iterator[Finding]:
