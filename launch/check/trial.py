@@ -54,8 +54,8 @@ class Trial:
         yield Finding(OK, "collect", text)
         next_s = process.call("the next update", lambda: _update(run), self._timeout_s)
         text = (
-            f"loss {run.trainer.figures()['loss']:.4g}; training on the first batch took "
-            f"{first_s:.1f} s, with compiling, the next {1_000 * next_s:.0f} ms"
+            f"loss {run.trainer.figures()['loss']:.4g}; training on the first batch "
+            f"took {first_s:.1f} s, with compiling, the next {1_000 * next_s:.0f} ms"
         )
         yield Finding(OK, "train", text)
 
