@@ -7,10 +7,10 @@ requirements.require()
 from absl import flags
 
 from experiment import process
-from launch.check import options
+from launch.check import flags as check_flags
 from launch.check.command import main
 
-flags.adopt_module_key_flags(options)
+flags.adopt_module_key_flags(check_flags)
 
 if __name__ == "__main__":
     process.run(main)

@@ -11,7 +11,7 @@ from pathlib import Path
 from experiment import process
 from experiment.errors import EXIT_CONFIGURATION, EXIT_FINISHED
 from launch import screen
-from launch.check import options as options_lib
+from launch.check import flags
 from launch.check.options import Options
 from launch.check.show import Title, printer
 from launch.doctor.finding import FAIL, OK, WARN, Finding
@@ -24,7 +24,7 @@ def main() -> int:
     stop = process.StopSignal(grace_s=0.0)
     stop.at_last = lambda: shutil.rmtree(folder, ignore_errors=True)
     try:
-        options = options_lib.read()
+        options = flags.read()
         return _check(options, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
