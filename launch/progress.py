@@ -18,6 +18,9 @@ from reverb_server.motion import Growth
 # Seconds over which a rate is taken at least: rows may be read late, two at once.
 _RATE_S = 1.0
 
+# Seconds without a row after which a server that shows that it lives cannot write.
+_UNWRITTEN_S = 10.0
+
 # Counts whose growth is watched.
 _GROWING = ("train_step", "waited_s")
 
@@ -85,6 +88,8 @@ class Progress:
         self._random = _Tail(root_dir / run_dir.RANDOM_RETURNS)
         self._heard: dict[tuple[str, int], _Heard] = {}
         self._touched = (0, 0.0)
+        self._written_at = time.monotonic()
+        self._is_unwritten = False
         self._news: list[str] = []
         self.returns: list[float] = []
         self.random_return: float | None = None
@@ -92,8 +97,13 @@ class Progress:
     def read(self) -> None:
         """Reads what has come since the last time."""
         for line in self._rows.read():
+            self._written_at = time.monotonic()
             with contextlib.suppress(ValueError):  # Cut off by a kill.
                 self._take(json.loads(line))
+        was_unwritten = self._is_unwritten
+        self._is_unwritten = self.touched_at() - self._written_at > _UNWRITTEN_S
+        if self._is_unwritten and not was_unwritten:
+            self._news.append(self._unwritten)
         for row in returns_file.parse(self._evaluations.read()):
             self.returns.append(row.average_return)
         for row in returns_file.parse(self._random.read()):
@@ -126,11 +136,19 @@ class Progress:
     @property
     def troubles(self) -> list[str]:
         """What is wrong now, each in a line; what the server says comes last."""
-        return [
+        own = [self._unwritten] if self._is_unwritten else []
+        return own + [
             text
             for _, heard in sorted(self._heard.items(), key=lambda item: item[0])
             for _, text in troubles.of(heard.row)
         ]
+
+    @property
+    def _unwritten(self) -> str:
+        return (
+            f"problem: {self._metrics} cannot be written, its disk may be full: the "
+            "run goes on, but figures and snapshots are lost until there is space"
+        )
 
     def heard_at(self, role: str, task: int, pid: int | None = None) -> float | None:
         """When a process was heard of last, on the monotonic clock.

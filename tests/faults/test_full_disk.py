@@ -14,6 +14,7 @@ from typing import Callable
 import psutil
 import pytest
 
+from experiment import run_dir
 from tests.faults.running import ENDLESS, Running
 from tests.system.commands import CHECKOUT, TIMEOUT_S, Command
 
@@ -37,7 +38,7 @@ def _may_mount() -> bool:
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(400),
     pytest.mark.skipif(not _may_mount(), reason="unshare -m is not permitted"),
 ]
 
@@ -73,7 +74,17 @@ def running(start: Callable[..., Command], tmp_path: Path) -> Running:
 def test_a_full_disk_costs_the_snapshots_only(running: Running) -> None:
     """The last that could be written is gone on from once there is space."""
     command = running.command
-    running.wait(lambda: "problem: learner: train step" in command.output)
+    running.wait((running.folder / run_dir.METRICS).exists)
+    reserve = running.folder / "reserve"
+    reserve.write_bytes(bytes(100_000))
+
+    def has_learner_told() -> bool:
+        """Through a file of this disk: if there is no byte left, it gets some."""
+        if "metrics.jsonl cannot be written" in command.output:
+            reserve.unlink(missing_ok=True)
+        return "problem: learner: train step" in command.output
+
+    running.wait(has_learner_told)
     assert "could not be stored, training goes on: " in command.output
     step = _last_step(running)
     running.wait(lambda: _last_step(running) > step)
@@ -105,6 +116,9 @@ def test_nobody_is_taken_for_hung_while_figures_cannot_be_written(
         return time.monotonic() < until
 
     running.wait(lambda: not still_full())
+    assert "metrics.jsonl cannot be written, its disk may be full" in (
+        running.command.output
+    )
     filler.unlink()
     assert "has been silent" not in running.command.output
     running.wait_until_well()

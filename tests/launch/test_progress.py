@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -54,6 +55,27 @@ def test_what_is_wrong_is_known_for_as_long_as_it_is(metrics: Metrics) -> None:
     progress.read()
     assert progress.troubles == []
     assert progress.stall is None
+
+
+def test_figures_that_cannot_be_written_are_a_trouble(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server touches the file then; one that is merely old is no trouble."""
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    progress = metrics.progress(SERVER)
+    now += 60
+    progress.read()
+    assert progress.take_news() == progress.troubles == []
+    for _ in range(2):
+        os.utime(metrics.path, ns=(0, metrics.path.stat().st_mtime_ns + 1))
+        progress.read()
+    (line,) = progress.take_news()
+    assert line.startswith(f"problem: {metrics.path} cannot be written")
+    assert progress.troubles == [line]
+    metrics.append(SERVER)
+    progress.read()
+    assert progress.take_news() == progress.troubles == []
 
 
 def test_only_the_beginning_of_a_trouble_is_news(metrics: Metrics) -> None:
