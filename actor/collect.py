@@ -37,7 +37,7 @@ def collect(
     Returns:
       Environment steps taken.
     """
-    rate, next_weights = Rate(), NextWeights(weights)
+    rate = Rate()
 
     def figures() -> dict[str, Any]:
         return {
@@ -53,6 +53,7 @@ def collect(
         # Those of actors that are late, or few that wait in writers for a full item.
         collector.take_random_steps(missing_random_steps())
         _run_random(collector, envs, is_running)
+    next_weights = NextWeights(weights)
     report_from(figures)
     while is_running():
         if collector.rounds_per_version is None:

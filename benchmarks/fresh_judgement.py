@@ -53,7 +53,7 @@ def judge(root_dir: Path, episodes: int, seed: int) -> list[float]:
       The undiscounted return of each episode.
     """
     manifest = run_dir.read_manifest(root_dir)
-    experiment = definition.load_text(manifest.gin_text)
+    experiment = definition.load_run(manifest)
     seeds = np.random.SeedSequence([seed, _APART])
     batch = environments.batched(experiment.environment, episodes, seeds)
     folder = root_dir / tf_learner.POLICY_SAVED_MODEL_DIR

@@ -101,6 +101,12 @@ class Experiment:
         train_step = train_utils.create_train_step()
         agent = self.agent(*_tensor_specs(environment), train_step)
         _require_type("agent", agent, tf_agent.TFAgent)
+        if agent.train_step_counter is not train_step:
+            raise ConfigurationError(
+                f"Experiment.agent makes {type(agent).__name__}, which does not count "
+                "its gradient steps with the variable that it is given; pass it on as "
+                "train_step_counter."
+            )
         agent.initialize()
         return agent, train_step
 

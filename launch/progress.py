@@ -18,7 +18,8 @@ from reverb_server.motion import Growth
 # Seconds over which a rate is taken at least: rows may be read late, two at once.
 _RATE_S = 1.0
 
-# Seconds without a row after which a server that shows that it lives cannot write.
+# Seconds for which a server only shows that it lives, until it is said that it cannot
+# write its rows.
 _UNWRITTEN_S = 10.0
 
 # Counts whose growth is watched.
@@ -88,7 +89,8 @@ class Progress:
         self._random = _Tail(root_dir / run_dir.RANDOM_RETURNS)
         self._heard: dict[tuple[str, int], _Heard] = {}
         self._touched = (0, 0.0)
-        self._written_at = time.monotonic()
+        # Since when the file is touched and gets no row; None if it gets some.
+        self._untold_since: float | None = None
         self._is_unwritten = False
         self._news: list[str] = []
         self.returns: list[float] = []
@@ -96,12 +98,17 @@ class Progress:
 
     def read(self) -> None:
         """Reads what has come since the last time."""
+        before = self._touched[0]
+        touched_at = self.touched_at()
+        if self._touched[0] != before and self._untold_since is None:
+            self._untold_since = touched_at
         for line in self._rows.read():
-            self._written_at = time.monotonic()
+            self._untold_since = None
             with contextlib.suppress(ValueError):  # Cut off by a kill.
                 self._take(json.loads(line))
         was_unwritten = self._is_unwritten
-        self._is_unwritten = self.touched_at() - self._written_at > _UNWRITTEN_S
+        since = touched_at if self._untold_since is None else self._untold_since
+        self._is_unwritten = touched_at - since > _UNWRITTEN_S
         if self._is_unwritten and not was_unwritten:
             self._news.append(self._unwritten)
         for row in returns_file.parse(self._evaluations.read()):

@@ -32,7 +32,7 @@ class WindowQueue:
         self._batch_size = batch_size
         self._train_step = train_step
         self._spec, _ = dataset.element_spec
-        flat = tf.nest.flatten(self._spec)
+        flat = [*tf.nest.flatten(self._spec), tf.TensorSpec([1], tf.int64)]
         shapes = [[batch_size, *spec.shape[1:]] for spec in flat]
         self._batch = tf.queue.FIFOQueue(1, [spec.dtype for spec in flat], shapes)
         self._kept: list[list[tf.Tensor]] = []
@@ -45,9 +45,8 @@ class WindowQueue:
         Returns:
           A Trajectory [1, B, T, ...] and its `SampleInfo`.
         """
-        steps = tf.nest.pack_sequence_as(self._spec, self._batch.dequeue())
-        steps = tf.nest.map_structure(lambda column: column[tf.newaxis], steps)
-        return steps, SampleInfo(tf.fill([1, self._batch_size], self._train_step))
+        *flat, versions = [column[tf.newaxis] for column in self._batch.dequeue()]
+        return tf.nest.pack_sequence_as(self._spec, flat), SampleInfo(versions)
 
     def ready(self) -> int:
         """How many windows wait to be looked at or for others of their batch."""
@@ -68,15 +67,19 @@ class WindowQueue:
         if train_step != self._kept_step:
             self.dropped += len(self._kept)
             self._kept, self._kept_step = [], train_step
+        if self._batch.size():
+            return True
         deadline = time.monotonic() + timeout_s
         while len(self._kept) < self._batch_size:
             if not self._windows.wait(1, max(deadline - time.monotonic(), 0.0)):
                 return False
             window, versions = next(self._windows)
             if bool(tf.reduce_all(versions == train_step)):
-                self._kept.append(tf.nest.flatten(window))
+                self._kept.append([*tf.nest.flatten(window), versions[:, 0]])
             else:
                 self.dropped += 1
+                if time.monotonic() > deadline:  # There may be many of them.
+                    return False
         self._batch.enqueue([tf.concat(column, 0) for column in zip(*self._kept)])
         self._kept = []
         return True

@@ -258,8 +258,8 @@ class Scene:
             return None
         return "long windows", (
             f"{names(moving)} still collect{'' if len(moving) > 1 else 's'} what makes "
-            f"an item, {self.per_item:,} transitions: a shorter Replay.sequence_length "
-            "would let it come sooner"
+            f"an item, {self.per_item:,} transitions: fewer would come sooner, by "
+            "Replay.transitions_per_item, or by Replay.sequence_length if it is bound"
         )
 
     def _slow_actors(self) -> Stall:

@@ -110,6 +110,7 @@ def make_tables(
         something is too large.
     """
     experiment.collect_policy(agent, 0, num_actors)  # Refused here, not by an actor.
+    _require_travelling(agent)
     replay = experiment.replay
     layout = replay_layout.replay_layout(agent, replay)
     if isinstance(agent, OnPolicyAgent):
@@ -137,6 +138,18 @@ def make_tables(
             signature=text_spec,
         ),
     ]
+
+
+def _require_travelling(agent: tf_agent.TFAgent) -> None:
+    """Refuses an agent that the eval job could judge only by weights of its own."""
+    travelling = {each.ref() for each in agent.collect_policy.variables()}
+    for variable in agent.policy.variables():
+        if variable.ref() not in travelling:
+            raise ConfigurationError(
+                f"the policy of {type(agent).__name__} has the variable "
+                f"{variable.name!r}, which its collect policy has not, and whose "
+                "variables travel to actors and eval job; give that one all of them."
+            )
 
 
 def _replay_table(

@@ -13,6 +13,20 @@ from experiment.errors import ConfigurationError
 from experiment.factories import check_factory
 from experiment.networks import NetworkFactory
 
+# What a network raises that does not fit the specs. What fails for want of memory, say,
+# may work when it is tried again.
+_MISFITS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.UnimplementedError,
+)
+
 
 def build_network(
     name: str,
@@ -51,7 +65,7 @@ def build_network(
         given = built.create_variables(inputs)
     except ConfigurationError:
         raise
-    except Exception as error:
+    except _MISFITS as error:
         raise ConfigurationError(
             f"{shown} does not fit this environment ({blame.tell(error)}); {remedy}"
         ) from error

@@ -94,7 +94,8 @@ def _build(
     actions = checks.count_actions(action_spec)
 
     def fits(given: Any) -> bool:
-        return gives_values(actions, given.shape[-1])(given)
+        is_ranked = isinstance(given, tf.TensorSpec) and bool(given.shape.rank)
+        return is_ranked and gives_values(actions, given.shape[-1])(given)
 
     wanted = f"logits for each of {actions} actions, e.g. @categorical_q_network"
     built = build_network(

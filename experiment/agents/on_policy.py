@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 from tf_agents.agents import tf_agent
 from tf_agents.typing import types
@@ -46,6 +47,8 @@ class OnPolicyAgent(tf_agent.TFAgent):
         self.wrapped = agent
         self.epochs = epochs
         self.minibatches = minibatches
+        # Follows from the run's, see `seeding.seed_role`.
+        self._seed = int(np.random.randint(2**31 - 1))  # noqa: NPY002
 
     @property
     def steps_per_batch(self) -> int:
@@ -110,9 +113,12 @@ class OnPolicyAgent(tf_agent.TFAgent):
     def _order(self, count: tf.Tensor) -> tf.Tensor:
         """Which transitions are in which minibatch, int32 [steps, N].
 
-        Sorting random numbers shuffles; XLA does not know tf.random.shuffle.
+        Sorting random numbers shuffles; XLA does not know tf.random.shuffle, and its
+        tf.random.uniform does not heed seeds.
         """
-        numbers = tf.random.uniform([self.epochs, count])
+        step = tf.cast(self.train_step_counter, tf.int32)
+        seed = tf.stack([tf.constant(self._seed), step])
+        numbers = tf.random.stateless_uniform([self.epochs, count], seed)
         shuffled = tf.argsort(numbers, axis=-1)
         size = count // self.minibatches
         return tf.reshape(shuffled, [self.steps_per_batch, size])

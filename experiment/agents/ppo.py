@@ -36,7 +36,7 @@ class PPOAgent(ppo_clip_agent.PPOClipAgent):
         observation stands for the rewards that were cut off (Pardo et al., 2018,
         arXiv:1712.00378), as in Stable-Baselines3. What leads from there to the next
         episode is no transition: its advantage is the mean of the others, so that it
-        does not count when advantages are normalised.
+        moves the normalised advantages little.
 
         Args:
           next_time_steps: What the actions led to, [B, T, ...].
@@ -107,7 +107,8 @@ def ppo_agent(
     """PPO with a clipped objective.
 
     Schulman et al., 2017, arXiv:1707.06347. The defaults are those of
-    Stable-Baselines3.
+    Stable-Baselines3, but for networks, Adam's epsilon, and minibatches: it has as many
+    as there are 64 transitions.
 
     Args:
       time_step_spec: Spec of one unbatched time step.
@@ -144,11 +145,16 @@ def ppo_agent(
     check_number(f"{name}.value_weight", value_weight, above=0)
     checks.check_discrete(name, action_spec)
     specs = (time_step_spec, action_spec)
+    actor = make_policy_network(name, actor_network, *specs)
+    value = make_value(name, value_network, *specs)
+    optimizer = tf.keras.optimizers.Adam(learning_rate)
+    # As for TD3: TF-Agents' own order differs from process to process.
+    optimizer.build(actor.trainable_variables + value.trainable_variables)
     agent = PPOAgent(
         *specs,
-        optimizer=tf.keras.optimizers.Adam(learning_rate),
-        actor_net=make_policy_network(name, actor_network, *specs),
-        value_net=make_value(name, value_network, *specs),
+        optimizer=optimizer,
+        actor_net=actor,
+        value_net=value,
         importance_ratio_clipping=clip_range,
         lambda_value=gae_lambda,
         discount_factor=gamma,

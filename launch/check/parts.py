@@ -11,13 +11,16 @@ import tensorflow as tf
 from tf_agents.agents import tf_agent
 from tf_agents.networks import network as tf_network
 
-from experiment import available_memory
+from experiment import available_memory, process
 from experiment.definition import Experiment
 from launch.check.options import Options
 from launch.doctor.finding import OK, WARN, Finding
 from reverb_server import rate_limiter, replay_layout, sizes, tables
 from reverb_server.columns import columns_of
 from reverb_server.replay_layout import ReplayLayout
+
+# Seconds to build an agent, on a busy machine.
+_TIMEOUT_S = 120.0
 
 
 class Parts:
@@ -36,7 +39,11 @@ class Parts:
     def agent(self) -> Iterator[Finding]:
         """Builds the agent, and tells its networks."""
         experiment = self._experiment
-        self._agent, self._train_step = experiment.make_agent(experiment.environment())
+        self._agent, self._train_step = process.call(
+            "the agent",
+            lambda: experiment.make_agent(experiment.environment()),
+            _TIMEOUT_S,
+        )
         length = self._agent.train_sequence_length
         windows = f"windows of {length} steps" if length else "windows of any length"
         text = f"{type(self._agent).__name__}, trains on {windows}"

@@ -6,13 +6,14 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from tf_agents.agents import tf_agent
 
-from experiment import definition, environments, presets
+from experiment import agents, definition, environments, presets
 from experiment.errors import ConfigurationError
 from experiment.settings import Replay
 from reverb_server.replay_layout import replay_layout
@@ -233,6 +234,18 @@ def test_the_agent_is_ready_for_a_batched_environment_too() -> None:
 
 
 PRESETS = sorted(presets.PRESETS.glob("*.gin"))
+
+
+def test_an_agent_that_does_not_count_with_its_train_step_is_refused() -> None:
+    """The run would never end, and actors would keep their first weights."""
+
+    def factory(time_step_spec: Any, action_spec: Any, _: Any) -> tf_agent.TFAgent:
+        own = tf.Variable(0, dtype=tf.int64)
+        return agents.dqn_agent(time_step_spec, action_spec, own)
+
+    experiment = definition.Experiment(agent=factory)
+    with pytest.raises(ConfigurationError, match="pass it on as train_step_counter"):
+        experiment.make_agent(environments.gym_environment("CartPole-v1"))
 
 
 def test_there_are_presets() -> None:

@@ -72,15 +72,15 @@ def test_a_run_of_which_all_was_killed_goes_on(
     )
     running.wait(lambda: _last_return(running) > 80)
     running.wait(running.snapshots)
+    lost_s = 3 + 3  # The interval, and what it takes to write and to tell.
+    running.wait(lambda: _before_the_end(running, "learner", "train_step", lost_s) > 0)
     killed = running.command.processes()
     for process in killed:
         process.send_signal(signal.SIGKILL)
     assert running.command.wait(5) == -signal.SIGKILL
     running.command.assert_nothing_is_left(timeout_s=5)
-    lost_s = 3 + 3  # The interval, and what it takes to write and to tell.
     train_step = _before_the_end(running, "learner", "train_step", lost_s)
     size = _before_the_end(running, "reverb_server", "replay_size", lost_s)
-    assert train_step > 0
     pids = {process.pid for process in killed}
 
     resumed = Running(

@@ -13,6 +13,7 @@ import pytest
 from experiment import run_dir
 from tests.faults.conftest import Run
 from tests.faults.running import Running, launch_broken
+from tests.system.commands import TIMEOUT_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -37,11 +38,11 @@ def test_a_run_ends_though_its_actors_wait_for_the_learner(run: Run) -> None:
     ]
     for condition in waited:
         running.wait(condition)
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + TIMEOUT_S
     while learner.is_running() and learner.status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert running.command.wait(15) == 0, running.command.output
+    assert running.command.wait() == 0, running.command.output
     running.command.assert_nothing_is_left(timeout_s=1)
     assert _result(running)["status"] == "max_train_steps"
     assert _result(running)["train_step"] == 3_000

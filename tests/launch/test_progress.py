@@ -6,6 +6,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,19 +64,26 @@ def test_figures_that_cannot_be_written_are_a_trouble(
     """The server touches the file then; one that is merely old is no trouble."""
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    progress = metrics.progress(SERVER)
+    progress = Progress(metrics.folder)
+
+    def look_later(*rows: dict[str, Any]) -> list[str]:
+        nonlocal now
+        now += 6
+        metrics.append(*rows)
+        os.utime(metrics.path, ns=(0, round(now * 1e9)))
+        progress.read()
+        return progress.troubles
+
+    assert look_later() == []  # The file is made before there is a row.
+    assert look_later(SERVER) == look_later() == look_later() == []
+    (line,) = look_later()
+    assert line.startswith(f"problem: {metrics.path} cannot be written")
+    assert look_later() == [line]
+    assert look_later(SERVER) == []
     now += 60
     progress.read()
-    assert progress.take_news() == progress.troubles == []
-    for _ in range(2):
-        os.utime(metrics.path, ns=(0, metrics.path.stat().st_mtime_ns + 1))
-        progress.read()
-    (line,) = progress.take_news()
-    assert line.startswith(f"problem: {metrics.path} cannot be written")
-    assert progress.troubles == [line]
-    metrics.append(SERVER)
-    progress.read()
-    assert progress.take_news() == progress.troubles == []
+    assert progress.troubles == []
+    assert progress.take_news() == [line]
 
 
 def test_only_the_beginning_of_a_trouble_is_news(metrics: Metrics) -> None:

@@ -76,7 +76,8 @@ def test_actors_that_collect_long_windows_are_no_bug(start: Start) -> None:
     assert said == (
         "the learner waits (0 of 8 transitions are in the replay table, no actor has "
         "inserted for 46 s) because actor 0 on host a still collects what makes an "
-        "item, 8 transitions: a shorter Replay.sequence_length would let it come sooner"
+        "item, 8 transitions: fewer would come sooner, by Replay.transitions_per_item, "
+        "or by Replay.sequence_length if it is bound"
     )
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import reverb
 import tensorflow as tf
+from tf_agents.policies.random_tf_policy import RandomTFPolicy
 
-from experiment import definition, presets
+from experiment import definition, environments, presets
 from experiment.definition import Experiment
 from experiment.errors import ConfigurationError
 from experiment.settings import Collect, Replay
@@ -51,6 +52,16 @@ def test_what_travels_is_the_collect_policy_and_its_train_step(cartpole: Built) 
     flat = {id(variable) for variable in tf.nest.flatten(weights)}
     expected = [*cartpole.agent.collect_policy.variables(), cartpole.train_step]
     assert flat == {id(variable) for variable in expected}
+
+
+def test_a_policy_whose_weights_do_not_travel_is_refused() -> None:
+    """The eval job would judge weights that nobody has trained."""
+    experiment = Experiment()
+    environment = environments.gym_environment("CartPole-v1")
+    agent, train_step = experiment.make_agent(environment)
+    agent._collect_policy = RandomTFPolicy(agent.time_step_spec, agent.action_spec)
+    with pytest.raises(ConfigurationError, match="which its collect policy has not"):
+        tables.make_tables(experiment, agent, train_step, 1, "r/1")
 
 
 def test_the_replay_table_holds_whole_items_and_drops_the_oldest(

@@ -91,10 +91,17 @@ def test_a_value_out_of_range_is_refused(name: str, value: Any) -> None:
     assert str(raised.value).startswith(f"categorical_dqn_agent.{name} is {value!r}")
 
 
-def test_a_network_without_distributions_is_refused() -> None:
-    """The one of DQN, say."""
+@pytest.mark.parametrize("name", ["q_network", "value_network"])
+def test_a_network_without_distributions_is_refused(name: str) -> None:
+    """The one of DQN, say, or one that gives a single number."""
     with pytest.raises(ConfigurationError, match="that gives logits for each of"):
-        c51(network=networks.q_network)
+        c51(network=getattr(networks, name))
+
+
+def test_a_network_of_policies_is_refused() -> None:
+    """What it gives has no shape, as it is a distribution."""
+    with pytest.raises(ConfigurationError, match=r"gives a distribution; bind"):
+        c51(network=networks.categorical_actor_network)
 
 
 def test_continuous_actions_are_refused() -> None:

@@ -216,3 +216,13 @@ def test_networks_that_do_not_fit_are_refused() -> None:
         ppo(actor_network=networks.value_network)
     with pytest.raises(ConfigurationError, match=r"ppo_agent.value_network is @"):
         ppo(value_network=networks.categorical_actor_network)
+
+
+def test_what_the_optimizer_gathers_has_the_same_order_in_all_processes() -> None:
+    """Keras numbers layers on and on, and TF-Agents sorts them by name: 10 before 9."""
+    gathered = []
+    for _ in range(8):
+        optimizer = ppo().wrapped._optimizer
+        gathered.append([tuple(each.shape) for each in optimizer.variables])
+    assert len(gathered[0]) > 10
+    assert all(shapes == gathered[0] for shapes in gathered)

@@ -178,5 +178,5 @@ def test_n_steps_are_refused() -> None:
 )
 def test_an_observation_that_is_no_vector_is_refused(observation: Any) -> None:
     """The message says what to do: bind a network that fits."""
-    with pytest.raises(ConfigurationError, match="one vector of numbers"):
+    with pytest.raises(ConfigurationError, match="one vector of real numbers"):
         recurrent_q_network(observation, ACTION)
