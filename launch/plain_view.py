@@ -51,17 +51,18 @@ class PlainView(QuietView):
             print_line(figures_line(state))
 
     def show_last(self, state: RunState) -> None:
-        """Prints the last figures: a short run has shown none before."""
-        print_line(figures_line(state))
+        """Prints the last figures, if any: a short run has shown none before."""
+        if _has_begun(state.progress):
+            print_line(figures_line(state))
 
 
 def figures_line(state: RunState) -> str:
     """The newest figures in one line."""
     progress = state.progress
     parts = [duration(state.seconds)]
-    train_step = progress.figure(figures.LEARNER, "train_step")
-    if train_step is None and not _server(progress, "env_steps"):
+    if not _has_begun(progress):
         return f"{parts[0]}  starting"
+    train_step = progress.figure(figures.LEARNER, "train_step")
     parts.append(f"train step {train_step or 0:,}{_speed(state, figures.LEARNER)}")
     env_steps = _server(progress, "env_steps")
     parts.append(f"env steps {env_steps:,}{_speed(state, figures.SERVER)}")
@@ -77,6 +78,12 @@ def figures_line(state: RunState) -> str:
         best = max(progress.returns)
         parts.append(f"return {progress.returns[-1]:.1f} (best {best:.1f}{wanted})")
     return "  ".join(parts)
+
+
+def _has_begun(progress: Progress) -> bool:
+    """Whether there is anything to show."""
+    train_step = progress.figure(figures.LEARNER, "train_step")
+    return train_step is not None or bool(_server(progress, "env_steps"))
 
 
 def _speed(state: RunState, role: str) -> str:

@@ -142,9 +142,9 @@ def make_tables(
 
 def _require_travelling(agent: tf_agent.TFAgent) -> None:
     """Refuses an agent that the eval job could judge only by weights of its own."""
-    travelling = {each.ref() for each in agent.collect_policy.variables()}
+    travelling = {id(each) for each in agent.collect_policy.variables()}
     for variable in agent.policy.variables():
-        if variable.ref() not in travelling:
+        if id(variable) not in travelling:
             raise ConfigurationError(
                 f"the policy of {type(agent).__name__} has the variable "
                 f"{variable.name!r}, which its collect policy has not, and whose "

@@ -16,6 +16,9 @@ from launch.check.options import Options
 from launch.check.show import Title, printer
 from launch.doctor.finding import FAIL, OK, WARN, Finding
 
+# In a temporary folder; the log stays if something failed.
+_RUN, _LOG = "run", "check.log"
+
 
 def main() -> int:
     """Reads the flags, checks, prints, and says whether a run would work."""
@@ -23,15 +26,16 @@ def main() -> int:
     # Ctrl-C ends it at once, wherever the user's code is.
     stop = process.StopSignal(grace_s=0.0)
     stop.at_last = lambda: shutil.rmtree(folder, ignore_errors=True)
+    failed = False
     try:
-        options = flags.read()
-        return _check(options, folder)
+        failed = _check(flags.read(), folder)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder / _RUN if failed else folder, ignore_errors=True)
+    return EXIT_CONFIGURATION if failed else EXIT_FINISHED
 
 
-def _check(options: Options, folder: Path) -> int:
-    """Shows each finding as soon as it is known; returns the exit code."""
+def _check(options: Options, folder: Path) -> bool:
+    """Shows each finding as soon as it is known; returns whether something failed."""
     show = printer()
     show(f"checking {screen.short(options.gin_file)}, loading the libraries ...")
     levels: Counter[str] = Counter()
@@ -42,16 +46,17 @@ def _check(options: Options, folder: Path) -> int:
     counts = f"{levels[OK]} ok, {levels[WARN]} warn, {levels[FAIL]} fail"
     show("")
     if levels[FAIL]:
+        show(f"what libraries said, and where code raised: {folder / _LOG}")
         show(f"not ready, mend what failed: {counts}")
-        return EXIT_CONFIGURATION
-    show(f"ready: {counts}")
-    return EXIT_FINISHED
+    else:
+        show(f"ready: {counts}")
+    return levels[FAIL] > 0
 
 
 def _findings(options: Options, folder: Path) -> Iterator[Title | Finding]:
     """All of them; what libraries say on standard error goes into the folder."""
-    with screen.log_to(folder / "check.log"):
+    with screen.log_to(folder / _LOG):
         # Needs TensorFlow, which takes seconds to import.
         from launch.check.stages import Stages  # noqa: PLC0415
 
-        yield from Stages(options, folder / "run").findings()
+        yield from Stages(options, folder / _RUN).findings()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Callable
@@ -99,6 +100,7 @@ class Stages:
             place = blame.place_of(error)
             remedy = f"see {place}" if place else ""
             yield Finding(FAIL, name, str(error).partition("\n")[0], remedy)
-        except Exception as error:  # noqa: BLE001  (a user's code raises anything)
+        except Exception as error:  # A user's code raises anything.
+            logging.exception(name)
             self._failed.add(name)
             yield Finding(FAIL, name, blame.tell(error))

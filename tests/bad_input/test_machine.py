@@ -119,6 +119,7 @@ def test_weights_that_reverb_cannot_carry_are_refused(cartpole: Built) -> None:
         layer = tf.TensorSpec([units], tf.float32)
         policy = SimpleNamespace(variables=lambda: [layer])
         return SimpleNamespace(
+            policy=policy,
             collect_policy=policy,
             collect_data_spec=cartpole.agent.collect_data_spec,
             train_sequence_length=2,

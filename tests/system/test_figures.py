@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -28,11 +27,11 @@ _METRICS = {
 
 
 def _scraped(port: int) -> str:
-    """What Prometheus would read just now; empty if nobody answers."""
+    """What Prometheus would read just now; empty if nobody, or another, answers."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
             return str(answer.read().decode())
-    except urllib.error.URLError:
+    except OSError:  # Of urllib, or of a server that does not speak HTTP.
         return ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,9 @@ def test_what_cannot_work_ends_with_2_and_the_last_line_says_so(role: Start) -> 
     assert lines[-1].startswith("not ready, mend what failed: ")
     assert lines[-1].endswith(" 1 fail")
     assert "Traceback" not in command.output
+    log = Path(lines[-2].split(": ")[-1])
+    assert log.is_file()
+    shutil.rmtree(log.parent)
 
 
 def test_outside_of_a_terminal_each_finding_is_one_line(
