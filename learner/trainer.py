@@ -226,12 +226,6 @@ class Trainer:
             "policy_lag_p95": high,
         }
 
-    def _window_figures(self) -> dict[str, int]:
-        """Of an on-policy agent only."""
-        if not isinstance(self.batches, WindowQueue):
-            return {}
-        return {"dropped_windows": self.batches.dropped}
-
     def figures(self) -> dict[str, Any]:
         """Loss, policy lag since the last call, seconds waited for batches so far.
 
@@ -243,6 +237,8 @@ class Trainer:
             "train_step": self.train_step,
             "loss": None if self._loss is None else float(self._loss),
             **self._lag_figures(),
-            **self._window_figures(),
+            "dropped_windows": (
+                self.batches.dropped if isinstance(self.batches, WindowQueue) else 0
+            ),
             "problem": self._problem,
         }

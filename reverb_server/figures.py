@@ -241,7 +241,7 @@ FIGURES = (
         (LEARNER,),
         Kind.COUNT,
         "windows",
-        "Of other weights than the present ones, not trained on; on-policy only.",
+        "Of other weights than the present ones, not trained on; else 0.",
     ),
     Figure(
         "snapshot",

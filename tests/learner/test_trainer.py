@@ -60,6 +60,7 @@ def test_a_starved_trainer_takes_no_step_and_is_not_stuck(learning: Learning) ->
     assert abs(figures.pop("time") - time.time()) < 20
     assert 0 < figures.pop("waited_s") < 20
     assert figures.pop("train_step") == 0
+    assert figures.pop("dropped_windows") == 0
     assert "loss" in figures
     assert set(figures.values()) == {None}
     learning.fill(policy_train_step=None)
