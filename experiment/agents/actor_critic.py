@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 import tensorflow as tf
 from tf_agents.distributions import utils as distribution_utils
@@ -57,22 +57,13 @@ def make_actor(
     Raises:
       ConfigurationError: The factory cannot be called, or the network gives others.
     """
-    name = f"{agent}.actor_network"
-    observations = time_step_spec.observation
     fits = gives_values(*action_spec.shape)
     wanted = "an action, e.g. @deterministic_actor_network"
     if is_stochastic:
         fits = _gives_distribution
         wanted = "a distribution of actions, e.g. @stochastic_actor_network"
-    built = build_network(
-        name,
-        factory,
-        (observations, action_spec),
-        inputs=observations,
-        fits=fits,
-        wanted=wanted,
-    )
-    return _without_state(name, built)
+    specs = (time_step_spec.observation, action_spec)
+    return _build(f"{agent}.actor_network", factory, specs, specs[0], fits, wanted)
 
 
 def _gives_distribution(given: Any) -> bool:
@@ -97,15 +88,9 @@ def make_critic(
       ConfigurationError: The factory cannot be called, or the network gives no values.
     """
     specs = (time_step_spec.observation, action_spec)
-    built = build_network(
-        f"{agent}.critic_network",
-        factory,
-        specs,
-        inputs=specs,
-        fits=gives_values(),
-        wanted="one value of observation and action, e.g. @critic_network",
-    )
-    return _without_state(f"{agent}.critic_network", built)
+    wanted = "one value of observation and action, e.g. @critic_network"
+    name = f"{agent}.critic_network"
+    return _build(name, factory, specs, specs, gives_values(), wanted)
 
 
 def make_policy_network(
@@ -133,15 +118,9 @@ def make_policy_network(
             and given.dtype == action_spec.dtype
         )
 
-    built = build_network(
-        f"{agent}.actor_network",
-        factory,
-        (time_step_spec.observation, action_spec),
-        inputs=time_step_spec.observation,
-        fits=fits,
-        wanted="a distribution of actions, e.g. @categorical_actor_network",
-    )
-    return _without_state(f"{agent}.actor_network", built)
+    specs = (time_step_spec.observation, action_spec)
+    wanted = "a distribution of actions, e.g. @categorical_actor_network"
+    return _build(f"{agent}.actor_network", factory, specs, specs[0], fits, wanted)
 
 
 def make_value(
@@ -161,19 +140,22 @@ def make_value(
     Raises:
       ConfigurationError: The factory cannot be called, or the network gives no values.
     """
-    built = build_network(
-        f"{agent}.value_network",
-        factory,
-        (time_step_spec.observation, action_spec),
-        inputs=time_step_spec.observation,
-        fits=gives_values(),
-        wanted="one value, e.g. @value_network",
-    )
-    return _without_state(f"{agent}.value_network", built)
+    specs = (time_step_spec.observation, action_spec)
+    wanted = "one value, e.g. @value_network"
+    name = f"{agent}.value_network"
+    return _build(name, factory, specs, specs[0], gives_values(), wanted)
 
 
-def _without_state(name: str, built: network.Network) -> network.Network:
-    """Refuses a recurrent network: transitions have no past for it."""
+def _build(
+    name: str,
+    factory: NetworkFactory,
+    specs: tuple[types.NestedTensorSpec, types.NestedTensorSpec],
+    inputs: types.NestedTensorSpec,
+    fits: Callable[[Any], bool],
+    wanted: str,
+) -> network.Network:
+    """As `build_network`; refuses a recurrent one: transitions have no past for it."""
+    built = build_network(name, factory, specs, inputs, fits, wanted)
     if built.state_spec:
         raise ConfigurationError(
             f"{name} makes {type(built).__name__}, which is recurrent; bind one that "
