@@ -18,15 +18,13 @@ from tf_agents.specs import array_spec
 
 from experiment.errors import ConfigurationError, check_number, one_line
 from experiment.gymnasium_environment import spec_of
+from experiment.specs import is_image
 
 # EnvPool's word for no time limit; it counts in C++ ints.
 _NO_LIMIT = 2**31 - 1
 
 # Above it is what stands for no bound.
 _MOST = 1e30
-
-# Channels, height, width.
-_IMAGE_RANK = 3
 
 
 def checked_name(
@@ -187,7 +185,7 @@ def _has_channels_first(config: Any, spec: Any) -> bool:
     """Whether it is an image of Atari, VizDoom or Procgen."""
     return (
         isinstance(spec, array_spec.ArraySpec)
-        and len(spec.shape) == _IMAGE_RANK
+        and is_image(spec.shape)
         and ("stack_num" in config._fields or getattr(config, "channel_first", False))
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from tf_agents.environments import py_environment
 from tf_agents.specs import array_spec, tensor_spec
 from tf_agents.typing import types
@@ -18,6 +19,9 @@ _NUMBERS = "biuf"
 
 # Bounds of more numbers are not listed.
 _SHOWN = 4
+
+# Height, width, channels.
+_IMAGE_RANK = 3
 
 
 def leaves(name: str, nest: Any) -> Iterator[tuple[str, Any]]:
@@ -50,6 +54,11 @@ def _bound(bound: np.ndarray) -> str:
     if bound.size <= _SHOWN:
         return f"({', '.join(f'{each:.4g}' for each in bound.ravel().tolist())})"
     return f"({numbers[0]:.4g} ... {numbers[-1]:.4g})"
+
+
+def is_image(shape: tf.TensorShape | tuple[int, ...]) -> bool:
+    """Whether one part of one observation is an image: height, width, channels."""
+    return len(shape) == _IMAGE_RANK
 
 
 def check_specs(environment: py_environment.PyEnvironment) -> None:

@@ -13,9 +13,7 @@ from tf_agents.typing import types
 from experiment import environments
 from experiment.errors import ConfigurationError, check_number
 from experiment.factories import check_factory
-
-# Height, width, channels.
-_IMAGE_RANK = 3
+from experiment.specs import is_image
 
 # More would be a mistake.
 _MOST = 1_000
@@ -47,7 +45,7 @@ def stack_frames(
     check_number("stack_frames.frames", frames, 1, at_most=_MOST, integer=True)
     made = environment()
     spec = made.observation_spec()
-    if not any(_is_image(part) for part in tf.nest.flatten(spec)):
+    if not any(is_image(part.shape) for part in tf.nest.flatten(spec)):
         raise ConfigurationError(
             f"stack_frames.environment has the observation {spec}; some part of it "
             "must be an image [height, width, channels]."
@@ -69,7 +67,7 @@ class StackFrames(wrappers.PyEnvironmentBaseWrapper):
         self._factory = factory
         self._frames = frames
         spec = environment.observation_spec()
-        self._images = [_is_image(part) for part in tf.nest.flatten(spec)]
+        self._images = [is_image(part.shape) for part in tf.nest.flatten(spec)]
         self._spec = tf.nest.map_structure(self._stacked, spec)
         # What was shown last, the parts of an observation; empty before the first step.
         self._shown: list[np.ndarray] = []
@@ -112,7 +110,7 @@ class StackFrames(wrappers.PyEnvironmentBaseWrapper):
 
     def _stacked(self, spec: array_spec.ArraySpec) -> array_spec.ArraySpec:
         """The spec of stacks, with their bounds if there are any."""
-        if not _is_image(spec):
+        if not is_image(spec.shape):
             return spec
         shape = (*spec.shape[:-1], spec.shape[-1] * self._frames)
         if not isinstance(spec, array_spec.BoundedArraySpec):
@@ -122,8 +120,3 @@ class StackFrames(wrappers.PyEnvironmentBaseWrapper):
             for bound in (spec.minimum, spec.maximum)
         )
         return array_spec.BoundedArraySpec(shape, spec.dtype, low, high, spec.name)
-
-
-def _is_image(spec: array_spec.ArraySpec) -> bool:
-    """Whether one part of an observation is an image."""
-    return len(spec.shape) == _IMAGE_RANK

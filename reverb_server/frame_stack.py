@@ -17,9 +17,7 @@ from tf_agents.trajectories import StepType, trajectory
 from tf_agents.typing import types
 
 from experiment.errors import ConfigurationError
-
-# Height, width, channels.
-_IMAGE_RANK = 3
+from experiment.specs import is_image
 
 # Rounds of the environments in which each stack is compared with the one before it.
 _LOOKED_AT = 200
@@ -39,7 +37,7 @@ def single_spec(spec: types.NestedTensorSpec, frames: int) -> types.NestedTensor
       ConfigurationError: There is no image, or one cannot consist of so many frames.
     """
     told = f"Replay.frame_stack is {frames}, but"
-    images = [part for part in tf.nest.flatten(spec) if _is_image(part.shape)]
+    images = [part for part in tf.nest.flatten(spec) if is_image(part.shape)]
     if not images:
         raise ConfigurationError(
             f"{told} no part of the observation is an image [height, width, channels]; "
@@ -53,7 +51,7 @@ def single_spec(spec: types.NestedTensorSpec, frames: int) -> types.NestedTensor
             )
 
     def of_one(part: tf.TensorSpec) -> tf.TensorSpec:
-        if not _is_image(part.shape):
+        if not is_image(part.shape):
             return part
         shape = [*part.shape[:-1], part.shape[-1] // frames]
         return tf.TensorSpec(shape, part.dtype, part.name)
@@ -75,7 +73,7 @@ def newest(observation: types.NestedArray, frames: int) -> types.NestedArray:
         return observation
 
     def of_one(part: np.ndarray) -> np.ndarray:
-        if not _is_image(part.shape[1:]):
+        if not is_image(part.shape[1:]):
             return part
         return part[..., -(part.shape[-1] // frames) :]
 
@@ -109,7 +107,7 @@ def restack(
     sources = tf.maximum(wanted, begin[..., frames - 1 :, None])
 
     def of_one(part: tf.Tensor) -> tf.Tensor:
-        if not _is_image(part.shape[axis + 1 :]):
+        if not is_image(part.shape[axis + 1 :]):
             return tf.gather(part, times[frames - 1 :], axis=axis)
         found = tf.gather(part, sources, axis=axis, batch_dims=axis)
         *outer, _, height, width, channels = found.shape
@@ -120,11 +118,6 @@ def restack(
         return tf.reshape(tf.transpose(found, order), shape)
 
     return tf.nest.map_structure(of_one, observation)
-
-
-def _is_image(shape: tf.TensorShape | tuple[int, ...]) -> bool:
-    """Whether a part of one observation has the shape of an image."""
-    return len(shape) == _IMAGE_RANK
 
 
 class StackCheck:
@@ -153,7 +146,7 @@ class StackCheck:
         stacks = [
             part
             for part in tf.nest.flatten(steps.observation)
-            if _is_image(part.shape[1:])
+            if is_image(part.shape[1:])
         ]
         for stack in stacks:
             self._require(stack[is_first], stack[is_first], "begins with several")

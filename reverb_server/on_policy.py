@@ -51,12 +51,14 @@ def check_on_policy(
         "Collect.initial_collect_steps": (collect.initial_collect_steps, 0),
         "Train.steps_per_call": (experiment.train.steps_per_call, 1),
     }
-    for name, (got, only) in wanted.items():
-        if got != only:
-            raise ConfigurationError(
-                f"{name} is {got}, but {type(agent).__name__} learns once from each "
-                f"window of its present policy; set {name} = {only}."
-            )
+    wrong = {name: each for name, each in wanted.items() if each[0] != each[1]}
+    if wrong:
+        found = ", ".join(f"{name} is {got}" for name, (got, _) in wrong.items())
+        remedy = ", ".join(f"{name} = {only}" for name, (_, only) in wrong.items())
+        raise ConfigurationError(
+            f"{found}, but {type(agent.wrapped).__name__} learns once from each "
+            f"window of its present policy; set {remedy}."
+        )
     batch = replay.batch_size * replay.env_steps_per_item
     if replay.max_size < batch:
         raise ConfigurationError(

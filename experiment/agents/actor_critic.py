@@ -70,6 +70,15 @@ def _gives_distribution(given: Any) -> bool:
     return isinstance(given, distribution_utils.DistributionSpecV2)
 
 
+def _weights_of_choices(
+    given: distribution_utils.DistributionSpecV2,
+) -> list[tf.TensorShape]:
+    """Shapes of the logits or probabilities that a distribution is made of, if any."""
+    made_of = given.parameters.params
+    found = (made_of.get(name) for name in ("logits", "probs"))
+    return [spec.shape for spec in found if isinstance(spec, tf.TensorSpec)]
+
+
 def make_critic(
     agent: str,
     factory: NetworkFactory,
@@ -110,16 +119,18 @@ def make_policy_network(
     Raises:
       ConfigurationError: The factory cannot be called, or the network gives others.
     """
+    count = int(action_spec.maximum) + 1
 
     def fits(given: Any) -> bool:
         return bool(
             _gives_distribution(given)
             and given.event_shape == action_spec.shape
             and given.dtype == action_spec.dtype
+            and all(shape[-1] == count for shape in _weights_of_choices(given))
         )
 
     specs = (time_step_spec.observation, action_spec)
-    wanted = "a distribution of actions, e.g. @categorical_actor_network"
+    wanted = f"a distribution of {count} actions, e.g. @categorical_actor_network"
     return _build(f"{agent}.actor_network", factory, specs, specs[0], fits, wanted)
 
 

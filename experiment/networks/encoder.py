@@ -10,9 +10,7 @@ from tf_agents.specs import tensor_spec
 from tf_agents.typing import types
 
 from experiment.errors import ConfigurationError, check_number
-
-# Height, width, channels.
-_IMAGE_RANK = 3
+from experiment.specs import is_image
 
 # Of one discrete observation; more would be a mistake rather than a one-hot vector.
 _MOST_CATEGORIES = 10_000
@@ -46,10 +44,14 @@ def encoder(
       ConfigurationError: A layer has no units, or no layer can take an observation.
     """
     check_layers(f"{name}.layers", layers)
+    specs = tf.nest.flatten(observation_spec)
     _check_convolutions(name, conv_layers)
-    flat = [
-        _of_one(name, spec, conv_layers) for spec in tf.nest.flatten(observation_spec)
-    ]
+    if conv_layers and not any(is_image(spec.shape) for spec in specs):
+        raise ConfigurationError(
+            f"{name}.conv_layers is {conv_layers!r}, but no observation is an image of "
+            "height, width and channels; leave it out."
+        )
+    flat = [_of_one(name, spec, conv_layers) for spec in specs]
     if isinstance(observation_spec, tf.TypeSpec):
         return [*flat[0], *(dense(units) for units in layers)]
     parts = [sequential.Sequential(each or [_to_float()]) for each in flat]
@@ -82,7 +84,7 @@ def _of_one(
     if _is_category(spec):
         depth = int(spec.maximum) + 1
         return [tf.keras.layers.Lambda(lambda number: tf.one_hot(number, depth))]
-    if spec.shape.rank == _IMAGE_RANK:
+    if is_image(spec.shape):
         return _of_image(name, spec, conv_layers)
     as_float = [] if spec.dtype.is_floating else [_to_float()]
     return as_float if spec.shape.rank == 1 else [*as_float, _to_vector()]

@@ -39,7 +39,6 @@ SLOW = {"side_by_side", "learning"}
 MAYBE_NOTHING = {"growth, MB", "growth"}
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     "name",
     [

@@ -62,7 +62,6 @@ def row(side: str, seed: int, time_s: float | None) -> dict[str, Any]:
     }
 
 
-@pytest.mark.timeout(120)
 def test_an_easy_target_is_reached(tmp_path: Path) -> None:
     # Two bindings, one of them with a comma, to see that they arrive.
     benchmark = start(
@@ -84,7 +83,6 @@ def test_an_easy_target_is_reached(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
 
 
-@pytest.mark.timeout(120)
 def test_a_run_is_ended_at_its_deadline(tmp_path: Path) -> None:
     benchmark = start(tmp_path, "--deadline_s=3")
     output, _ = benchmark.communicate()
@@ -97,7 +95,6 @@ def test_a_run_is_ended_at_its_deadline(tmp_path: Path) -> None:
     assert not processes_of(tmp_path)
 
 
-@pytest.mark.timeout(120)
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     with start(tmp_path) as benchmark:
         # Parent, launcher, and at least one role.

@@ -41,8 +41,19 @@ def test_settings_made_for_old_data_are_refused(binding: str, remedy: str) -> No
     name, value = binding.split(" = ")
     with pytest.raises(ConfigurationError) as raised:
         make_tables(binding)
-    assert str(raised.value).startswith(f"{name} is {value}, but OnPolicyAgent ")
+    assert str(raised.value).startswith(f"{name} is {value}, but PPOAgent learns ")
     assert str(raised.value).endswith(f"set {name} = {remedy}.")
+
+
+def test_all_settings_made_for_old_data_are_told_at_once() -> None:
+    """One start shows what to change."""
+    bindings = ["Train.steps_per_call = 32", "Replay.sequence_stride = 3"]
+    with pytest.raises(ConfigurationError) as raised:
+        make_tables(*bindings)
+    for binding in bindings:
+        assert binding.replace(" =", " is") in str(raised.value)
+    remedy = f"Replay.sequence_stride = {LENGTH}, Train.steps_per_call = 1."
+    assert str(raised.value).endswith(f"set {remedy}")
 
 
 def test_exploration_of_another_kind_is_refused() -> None:

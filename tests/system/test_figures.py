@@ -18,7 +18,7 @@ from experiment import run_dir
 from reverb_server import figures
 from reverb_server.metrics_endpoint import exported, metric_name
 from tests.docs.markdown import ROOT, blocks
-from tests.system.commands import CHECKOUT, Command
+from tests.system.commands import CHECKOUT, TIMEOUT_S, Command
 
 # By what names Prometheus gets all figures.
 _METRICS = {
@@ -73,8 +73,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return set(_values(text)) > _METRICS
 
     try:
-        command.wait_until(is_scraped, timeout_s=100)
-        assert command.wait(150) == 0, command.output
+        command.wait_until(is_scraped, timeout_s=TIMEOUT_S)
+        assert command.wait() == 0, command.output
         assert _scraped(port) == ""
         command.assert_nothing_is_left()
     finally:
@@ -87,7 +87,6 @@ def _rows(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-@pytest.mark.timeout(300)
 def test_rows_have_the_figures_that_are_listed_and_no_others(finished: Path) -> None:
     rows = _rows(finished)
     for role in (*figures.PROCESSES, figures.RUN):
@@ -95,7 +94,6 @@ def test_rows_have_the_figures_that_are_listed_and_no_others(finished: Path) -> 
         assert {name for row in rows if row["role"] == role for name in row} == listed
 
 
-@pytest.mark.timeout(300)
 def test_tensorboard_has_all_numbers_of_each_process(finished: Path) -> None:
     runs = EventMultiplexer().AddRunsFromDirectory(str(finished / "runs" / "latest"))
     runs.Reload()
@@ -114,7 +112,6 @@ def test_tensorboard_has_all_numbers_of_each_process(finished: Path) -> None:
     assert {"videos/trained", "videos/random"} <= set(others["eval"])
 
 
-@pytest.mark.timeout(300)
 def test_one_scrape_has_the_newest_figures_of_all_processes(finished: Path) -> None:
     found = _values((finished / "scrape.txt").read_text())
     assert set(found) == {"antiphon_run_info", *_METRICS}
@@ -126,7 +123,6 @@ def test_one_scrape_has_the_newest_figures_of_all_processes(finished: Path) -> N
     assert value == 1_000
 
 
-@pytest.mark.timeout(300)
 def test_pandas_reads_the_rows_as_documented(
     finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

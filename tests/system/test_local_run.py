@@ -13,7 +13,7 @@ from typing import Any, Callable
 
 import pytest
 
-from tests.system.commands import CHECKOUT, Command
+from tests.system.commands import CHECKOUT, TIMEOUT_S, Command
 
 # Small enough for a test, and everything that a long run has.
 _SMALL = (
@@ -22,7 +22,6 @@ _SMALL = (
     "--gin_bindings=Collect.initial_collect_steps = 200",
     "--gin_bindings=Evaluation.interval_train_steps = 200",
 )
-_RUN_TIMEOUT_S = 110
 
 Launch = Callable[..., Any]
 
@@ -54,7 +53,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     flags = ["--num_actors=2", f"--root_dir={folder / 'run'}", *_SMALL]
     command = Command([script, *flags], folder)
     try:
-        assert command.wait(_RUN_TIMEOUT_S) == 0, command.output
+        assert command.wait() == 0, command.output
         command.assert_nothing_is_left()
     finally:
         command.kill()
@@ -131,7 +130,7 @@ def test_exported_policy_plays_in_a_fresh_python(finished: Path) -> None:
         cwd=finished,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=TIMEOUT_S,
         check=True,
     )
     assert float(played.stdout.split()[-1]) >= 8
@@ -140,7 +139,7 @@ def test_exported_policy_plays_in_a_fresh_python(finished: Path) -> None:
 def test_used_folder_is_refused_and_left_alone(finished: Path, launch: Launch) -> None:
     before = (finished / "run" / "result.json").read_bytes()
     command = launch(f"--root_dir={finished / 'run'}")
-    assert command.wait(20) == 2
+    assert command.wait() == 2
     assert "--resume" in command.output
     assert (finished / "run" / "result.json").read_bytes() == before
 
@@ -152,7 +151,7 @@ def test_signal_ends_everything_in_seconds(
     command = launch("--root_dir=run", *_SMALL, "--max_train_steps=1000000")
     command.wait_until(
         lambda: bool(re.search(r"train step [1-9].*best", command.output)),
-        timeout_s=60,
+        timeout_s=TIMEOUT_S,
     )
     command.send(number)
     assert command.wait(15) == 128 + number
@@ -161,12 +160,11 @@ def test_signal_ends_everything_in_seconds(
     assert list((tmp_path / "run" / "train" / "checkpoints").glob("ckpt-*.index"))
 
 
-@pytest.mark.timeout(240)
 def test_run_goes_on_from_its_checkpoint(launch: Launch, tmp_path: Path) -> None:
     command = launch("--root_dir=run", *_SMALL)
-    assert command.wait(_RUN_TIMEOUT_S) == 0
+    assert command.wait() == 0
     command = launch("--root_dir=run", "--resume", *_SMALL, "--max_train_steps=600")
-    assert command.wait(_RUN_TIMEOUT_S) == 0
+    assert command.wait() == 0
     command.assert_nothing_is_left()
     with (tmp_path / "run" / "eval" / "returns.csv").open() as file:
         steps = [int(row["train_step"]) for row in csv.DictReader(file)]

@@ -218,6 +218,18 @@ def test_networks_that_do_not_fit_are_refused() -> None:
         ppo(value_network=networks.categorical_actor_network)
 
 
+@pytest.mark.parametrize("count", [2, 4])
+def test_a_distribution_of_too_few_or_too_many_actions_is_refused(count: int) -> None:
+    """TF-Agents would clip those that there are not to the last one."""
+
+    def other_count(observation: Any, action: Any) -> Any:
+        other = BoundedTensorSpec([], action.dtype, 0, count - 1)
+        return networks.categorical_actor_network(observation, other)
+
+    with pytest.raises(ConfigurationError, match=r"a distribution of 3 actions"):
+        ppo(actor_network=other_count)
+
+
 def test_what_the_optimizer_gathers_has_the_same_order_in_all_processes() -> None:
     """Keras numbers layers on and on, and TF-Agents sorts them by name: 10 before 9."""
     gathered = []

@@ -56,7 +56,9 @@ def test_first_values_are_small() -> None:
 )
 def test_any_observation_goes_with_an_action(observation: Any) -> None:
     """A copy, as of a target network, has weights of its own and computes the same."""
-    critic = networks.critic_network(observation, ACTION, (5,), ((4, 3, 2),))
+    has_image = any(part.dtype == tf.uint8 for part in tf.nest.flatten(observation))
+    convolutions = ((4, 3, 2),) if has_image else ()
+    critic = networks.critic_network(observation, ACTION, (5,), convolutions)
     critic.create_variables()
     batch = tensor_spec.sample_spec_nest((observation, ACTION), 1, outer_dims=(6,))
     values, _ = critic(batch, tf.zeros([6], tf.int32))  # The step type, as TD3 does.

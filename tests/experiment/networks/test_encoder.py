@@ -41,7 +41,8 @@ def built(observation: Any, layers: Any = (5,), conv_layers: Any = ()) -> networ
 )
 def test_any_observation_becomes_units(observation: Any) -> None:
     """Of a batch; a copy, as of a target network, computes the same."""
-    made = built(observation, conv_layers=CONVOLUTIONS)
+    has_image = any(part == IMAGE for part in tf.nest.flatten(observation))
+    made = built(observation, conv_layers=CONVOLUTIONS if has_image else ())
     batch = tensor_spec.sample_spec_nest(observation, seed=1, outer_dims=(6,))
     units, _ = made(batch)
     assert units.shape == (6, 5)
@@ -105,3 +106,9 @@ def test_convolutions_that_cannot_be_built_are_refused(conv_layers: Any) -> None
     """Each has three whole numbers."""
     with pytest.raises(ConfigurationError, match=r"mine\.conv_layers"):
         built(IMAGE, conv_layers=conv_layers)
+
+
+def test_convolutions_without_an_image_are_refused() -> None:
+    """They would be left out in silence."""
+    with pytest.raises(ConfigurationError, match="but no observation is an image"):
+        built(tf.TensorSpec([4]), conv_layers=CONVOLUTIONS)
