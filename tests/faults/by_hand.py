@@ -44,7 +44,7 @@ class ByHand:
             f"--root_dir={name}",
             f"--port={self._port}",
             "--num_actors=1",
-            UNHURRIED,
+            f"--gin_file={UNHURRIED}",
             *flags,
         )
 

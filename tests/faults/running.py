@@ -24,9 +24,9 @@ WITHOUT_END = (
 )
 
 # With a snapshot every few seconds.
-UNHURRIED = f"--gin_file={Path(__file__).with_name('unhurried.gin')}"
+UNHURRIED = Path(__file__).with_name("unhurried.gin")
 
-ENDLESS = (*WITHOUT_END, UNHURRIED)
+ENDLESS = (*WITHOUT_END, f"--gin_file={UNHURRIED}")
 
 # A module of the user: it works in all processes but the learner's.
 _BROKEN = """

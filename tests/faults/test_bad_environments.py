@@ -15,7 +15,7 @@ from experiment import run_dir
 from experiment.presets import DEFAULT_PRESET, PRESETS
 from tests.faults import faulty_environments
 from tests.faults.conftest import Run
-from tests.faults.running import Running
+from tests.faults.running import UNHURRIED, Running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -26,12 +26,10 @@ Faulty = Callable[..., Running]
 def faulty(run: Run, tmp_path: Path) -> Faulty:
     """Starts a run with an environment of faulty_environments.py."""
 
-    def _faulty(environment: str, *flags: str) -> Running:
+    def _faulty(bindings: str, *flags: str, preset: Path = UNHURRIED) -> Running:
         shutil.copy(faulty_environments.__file__, tmp_path)
         (tmp_path / "faulty.gin").write_text(
-            "import faulty_environments\n"
-            f"include '{PRESETS / DEFAULT_PRESET}'\n"
-            f"Experiment.environment = @{environment}\n"
+            f"import faulty_environments\ninclude '{preset}'\n{bindings}"
         )
         return run("--gin_file=faulty.gin", *flags)
 
@@ -54,11 +52,11 @@ def _one_logged(running: Running, line: str) -> bool:
 
 def test_a_run_learns_from_environments_that_crash(faulty: Faulty) -> None:
     running = faulty(
-        "crashing_cartpole",
-        "--gin_bindings=q_network.layers = (128, 128)",
+        "Experiment.environment = @crashing_cartpole",
         "--target_return=60",
+        preset=PRESETS / DEFAULT_PRESET,
     )
-    assert running.command.wait(120) == 0, running.command.output
+    assert running.command.wait() == 0, running.command.output
     result = json.loads((running.folder / run_dir.RESULT).read_text())
     assert result["status"] == "target_reached"
     assert result["average_return"] >= 60
@@ -73,7 +71,9 @@ def test_numbers_that_are_none_do_not_reach_the_weights(
     what: str, faulty: Faulty
 ) -> None:
     running = faulty(
-        "poisonous_cartpole", f"--gin_bindings=poisonous_cartpole.what = '{what}'"
+        "unhurried_environment.environment = @poisonous_cartpole\n"
+        f"poisonous_cartpole.what = '{what}'\n"
+        "poisonous_cartpole.p_step = 0.005"
     )
     running.wait(lambda: _failures(running) > 5)
     running.wait_until_well()
@@ -96,12 +96,13 @@ def test_an_actor_whose_environment_stalls_is_replaced(
 ) -> None:
     """And the user is told that it is the environment."""
     running = faulty(
-        "on_demand_cartpole", "--gin_bindings=Collect.environment_timeout_s = 3"
+        "unhurried_environment.environment = @on_demand_cartpole\n"
+        "Collect.environment_timeout_s = 3"
     )
     running.wait_until_well()
     before = running.process("actor", task=1).pid
     (tmp_path / "stall").touch()
-    running.wait(lambda: "actor-1 failed" in running.command.output, 30)
+    running.wait(lambda: "actor-1 failed" in running.command.output)
     (tmp_path / "stall").unlink()
     assert running.logged("actor-1", "of actor 1 has been in step() for")
     assert _lines(running, "of actor 1 has been in step() for"), running.command.output
@@ -112,7 +113,10 @@ def test_an_actor_whose_environment_stalls_is_replaced(
 def test_an_actor_whose_environment_leaks_is_recycled(
     faulty: Faulty, tmp_path: Path
 ) -> None:
-    running = faulty("on_demand_cartpole")
+    running = faulty(
+        "unhurried_environment.environment = @on_demand_cartpole\n"
+        "on_demand_cartpole.mb_per_reset = 20"
+    )
     running.wait_until_well()
     before = running.process("actor", task=1).pid
     (tmp_path / "leak").touch()

@@ -24,7 +24,7 @@ def test_an_actor_joins_by_hand_and_leaves(
     actor = role("actor", f"--server_address=localhost:{port}", "--task=7")
     endless.wait(lambda: "actor joined run" in actor.output)
     endless.wait(
-        lambda: any(row.get("env_steps") for row in endless.rows("actor", task=7)), 15
+        lambda: any(row.get("env_steps") for row in endless.rows("actor", task=7))
     )
     actor.send(signal.SIGTERM)
     assert actor.wait(12) == 143, actor.output

@@ -53,7 +53,7 @@ def test_actors_that_are_gone_are_named(role: Role, tmp_path: Path) -> None:
         assert "see logs/actor-" in said[0]
     steps = [run.running.count("learner", "train_step") for run in runs]
     runs[1].running.wait(
-        lambda: runs[1].running.count("learner", "train_step") != steps[1], 15
+        lambda: runs[1].running.count("learner", "train_step") != steps[1]
     )
 
 

@@ -13,7 +13,7 @@ from tf_agents.environments import py_environment, wrappers
 from tf_agents.trajectories import time_step as ts
 from tf_agents.typing import types
 
-from experiment.environments import gym_environment
+from experiment.environments import EnvironmentFactory, gym_environment
 
 # Seconds that all environments of an actor take for a step; a judge's take none.
 _STEP_S = 0.05
@@ -32,6 +32,8 @@ class _Unhurried(wrappers.PyEnvironmentBaseWrapper):
 
 
 @gin.configurable
-def unhurried_environment() -> py_environment.PyEnvironment:
-    """That of `gym_environment`; each round of a batch takes a while."""
-    return _Unhurried(gym_environment())
+def unhurried_environment(
+    environment: EnvironmentFactory = gym_environment,
+) -> py_environment.PyEnvironment:
+    """Another one, of which each round of a batch takes a while."""
+    return _Unhurried(environment())
