@@ -34,6 +34,10 @@ from reverb_server.telemetry import SNAPSHOT, drain
 
 _POLL_S = 0.5
 
+# Seconds that the Reverb server of this very process may take to answer, on a machine
+# that is busy with other things.
+_ANSWER_S = 60
+
 # Seconds between two rows of the server's own, if nobody sends any.
 _OWN_ROW_S = 2.0
 
@@ -148,7 +152,9 @@ class RunServer:
     def _publish(self, root_dir: Path, known: int, restored: Snapshot | None) -> None:
         """Tells the run to those that join and to those that look into the folder."""
         env_steps = restored.env_steps if restored else known
-        counted = self._inserted(self.client.server_info(timeout=10)[tables.REPLAY])
+        counted = self._inserted(
+            self.client.server_info(timeout=_ANSWER_S)[tables.REPLAY]
+        )
         self.manifest = dataclasses.replace(
             self.manifest,
             earlier_env_steps=env_steps - counted,
@@ -193,12 +199,12 @@ class RunServer:
 
     def env_steps(self) -> int:
         """Environment steps of the run so far, in transitions."""
-        info = self.client.server_info(timeout=10)[tables.REPLAY]
+        info = self.client.server_info(timeout=_ANSWER_S)[tables.REPLAY]
         return self.manifest.earlier_env_steps + self._inserted(info)
 
     def replay_size(self) -> int:
         """Transitions in the replay table."""
-        info = self.client.server_info(timeout=10)[tables.REPLAY]
+        info = self.client.server_info(timeout=_ANSWER_S)[tables.REPLAY]
         return int(info.current_size) * self._items
 
     @property

@@ -45,7 +45,7 @@ def serve() -> Iterator[Serve]:
             server = reverb.Server(served, port=port)
             stack.callback(server.stop)
             address = f"localhost:{port}"
-            client, _ = address_lib.connect(address, lambda: False, timeout_s=20)
+            client, _ = address_lib.connect(address, lambda: False)
             return Served(address, client, server)
 
         yield start
