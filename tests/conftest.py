@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import gin
@@ -14,3 +15,17 @@ def no_gin_state() -> Iterator[None]:
     gin.clear_config()
     yield
     gin.clear_config()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _freed_between_modules() -> Iterator[None]:
+    """Frees what is garbage when no test is running.
+
+    Reverb's sampler, when freed after its server has gone, waits until gRPC tries to
+    connect again: seconds at first, up to two minutes later. It is in a cycle, so the
+    collector would free it in the midst of any later test.
+    """
+    gc.disable()
+    yield
+    gc.enable()
+    gc.collect()

@@ -58,7 +58,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "--num_actors=1",
             f"--metrics_port={port}",
             # Some seconds, on a fast machine too.
-            "--max_train_steps=2500",
+            "--max_train_steps=8000",
             "--gin_bindings=Train.steps_per_call = 1",
             "--target_return=1000",
             "--gin_bindings=gym_environment.max_episode_steps = 50",  # Short videos.
