@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any
 
 import tensorflow as tf
 from tf_agents.distributions import utils as distribution_utils
@@ -11,7 +11,7 @@ from tf_agents.trajectories import time_step as ts
 from tf_agents.typing import types
 
 from experiment.agents.building import build_network, gives_values
-from experiment.errors import ConfigurationError, check_number
+from experiment.errors import check_number
 from experiment.networks import NetworkFactory
 
 
@@ -63,7 +63,8 @@ def make_actor(
         fits = _gives_distribution
         wanted = "a distribution of actions, e.g. @stochastic_actor_network"
     specs = (time_step_spec.observation, action_spec)
-    return _build(f"{agent}.actor_network", factory, specs, specs[0], fits, wanted)
+    name = f"{agent}.actor_network"
+    return build_network(name, factory, specs, specs[0], fits, wanted)
 
 
 def _gives_distribution(given: Any) -> bool:
@@ -99,7 +100,7 @@ def make_critic(
     specs = (time_step_spec.observation, action_spec)
     wanted = "one value of observation and action, e.g. @critic_network"
     name = f"{agent}.critic_network"
-    return _build(name, factory, specs, specs, gives_values(), wanted)
+    return build_network(name, factory, specs, specs, gives_values(), wanted)
 
 
 def make_policy_network(
@@ -131,7 +132,8 @@ def make_policy_network(
 
     specs = (time_step_spec.observation, action_spec)
     wanted = f"a distribution of {count} actions, e.g. @categorical_actor_network"
-    return _build(f"{agent}.actor_network", factory, specs, specs[0], fits, wanted)
+    name = f"{agent}.actor_network"
+    return build_network(name, factory, specs, specs[0], fits, wanted)
 
 
 def make_value(
@@ -154,22 +156,4 @@ def make_value(
     specs = (time_step_spec.observation, action_spec)
     wanted = "one value, e.g. @value_network"
     name = f"{agent}.value_network"
-    return _build(name, factory, specs, specs[0], gives_values(), wanted)
-
-
-def _build(
-    name: str,
-    factory: NetworkFactory,
-    specs: tuple[types.NestedTensorSpec, types.NestedTensorSpec],
-    inputs: types.NestedTensorSpec,
-    fits: Callable[[Any], bool],
-    wanted: str,
-) -> network.Network:
-    """As `build_network`; refuses a recurrent one: transitions have no past for it."""
-    built = build_network(name, factory, specs, inputs, fits, wanted)
-    if built.state_spec:
-        raise ConfigurationError(
-            f"{name} makes {type(built).__name__}, which is recurrent; bind one that "
-            "is not: only dqn_agent learns from sequences."
-        )
-    return built
+    return build_network(name, factory, specs, specs[0], gives_values(), wanted)

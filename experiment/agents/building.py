@@ -35,6 +35,7 @@ def build_network(
     inputs: types.NestedTensorSpec,
     fits: Callable[[Any], bool],
     wanted: str,
+    may_be_recurrent: bool = False,
 ) -> network.Network:
     """Makes a network with its variables; each call makes another one.
 
@@ -45,13 +46,16 @@ def build_network(
       inputs: Of what the network is called with.
       fits: Whether a network that gives something of this spec will do.
       wanted: What the network has to give, in words, with an example.
+      may_be_recurrent: Whether the agent learns from sequences: transitions have no
+        past for a state.
 
     Returns:
       The network.
 
     Raises:
       ConfigurationError: The factory cannot be called or fails, or what it makes is no
-        network, cannot take the inputs, or gives something else.
+        network, cannot take the inputs, gives something else, or is recurrent and may
+        not be.
     """
     check_factory(name, factory, takes=2)
     shown = f"{name} is @{getattr(factory, '__name__', factory)}, which"
@@ -71,6 +75,11 @@ def build_network(
         ) from error
     if not fits(given):
         raise ConfigurationError(f"{shown} gives {_describe(given)}; {remedy}")
+    if built.state_spec and not may_be_recurrent:
+        raise ConfigurationError(
+            f"{name} makes {type(built).__name__}, which is recurrent; bind one that "
+            "is not: only dqn_agent learns from sequences."
+        )
     return built
 
 

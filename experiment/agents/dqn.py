@@ -90,6 +90,7 @@ def dqn_agent(
         inputs=time_step_spec.observation,
         fits=gives_values(actions),
         wanted=f"one Q-value for each of {actions} actions, e.g. @q_network",
+        may_be_recurrent=True,
     )
     agent_class = _agent_class(built, double_q, n_step, burn_in)
     return agent_class(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tf_agents.agents import tf_agent
+from tf_agents.networks import sequential
 from tf_agents.specs import BoundedTensorSpec, tensor_spec
 from tf_agents.trajectories import StepType, trajectory
 from tf_agents.trajectories import time_step as ts
@@ -102,6 +103,25 @@ def test_a_network_of_policies_is_refused() -> None:
     """What it gives has no shape, as it is a distribution."""
     with pytest.raises(ConfigurationError, match=r"gives a distribution; bind"):
         c51(network=networks.categorical_actor_network)
+
+
+def test_a_recurrent_network_is_refused() -> None:
+    """It would forget at every step."""
+
+    def factory(observation: Any, action: Any) -> Any:
+        network = sequential.Sequential(
+            [
+                tf.keras.layers.Dense(8),
+                tf.keras.layers.LSTM(8, return_sequences=True, return_state=True),
+                tf.keras.layers.Dense(action.maximum + 1),
+                tf.keras.layers.Reshape((-1, 1)),
+            ]
+        )
+        network.num_atoms = 1
+        return network
+
+    with pytest.raises(ConfigurationError, match="which is recurrent; bind one that"):
+        c51(network=factory)
 
 
 def test_continuous_actions_are_refused() -> None:
