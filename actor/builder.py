@@ -6,7 +6,7 @@ from actor.collector import Collector, random_share
 from actor.watchdog import Watchdog, WatchedEnvironment
 from experiment import environments, seeding
 from experiment.definition import Experiment
-from reverb_server import on_policy, priorities, replay_layout, tables
+from reverb_server import address, on_policy, priorities, replay_layout, tables
 from reverb_server.membership import Membership
 from reverb_server.replay_writer import ReplayWriter
 from reverb_server.weights import WeightsPuller
@@ -35,8 +35,8 @@ def build(
     environment = WatchedEnvironment(batch, watchdog)
     agent, train_step = experiment.make_agent(environment)
     layout = replay_layout.replay_layout(agent, experiment.replay)
-    info = run.client.server_info(timeout=10)
-    replay_layout.require_signature(layout, info[tables.REPLAY].signature)
+    replay = address.ask(run.client)[tables.REPLAY]
+    replay_layout.require_signature(layout, replay.signature)
     largest = priorities.largest_priority(experiment.replay)
     weights = WeightsPuller(
         run.address,

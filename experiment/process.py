@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import functools
+import gc
 import logging
 import os
 import select
@@ -223,6 +224,9 @@ def run(main: Callable[[], int]) -> None:
             fail(*explain(error))
         end_process(code)
 
+    # What is imported stays: nobody has to look through it for garbage again.
+    gc.freeze()
+    gc.enable()
     app.run(guarded, flags_parser=_parse_flags)
 
 

@@ -20,8 +20,13 @@ from reverb_server.port import MAX_PORT
 # Seconds a role waits for its server to come up.
 CONNECT_TIMEOUT_S = 60.0
 
-# Seconds between two looks whether it has.
+# Seconds without an answer of the server after which a role gives up. A server that is
+# restarted needs some 10, under load 30.
+SERVER_TIMEOUT_S = 120.0
+
+# Seconds between two looks whether it has, and those that it has for one answer.
 _RETRY_S = 0.1
+_ANSWER_TIMEOUT_S = 5
 
 # What `server_info` raises while nobody answers; "Socket closed" is a RuntimeError.
 NO_ANSWER = (reverb.errors.ReverbError, RuntimeError)
@@ -81,6 +86,34 @@ def connect(
             raise ConfigurationError(_nobody_answers(address, timeout_s))
         time.sleep(_RETRY_S)
     raise ConnectionAbortedError(f"stopped while waiting for the server at {address}")
+
+
+def ask(client: reverb.Client, timeout_s: float = SERVER_TIMEOUT_S) -> dict[str, Any]:
+    """Asks for `server_info`, also of a server that is away for a while.
+
+    A role that starts may meet the very moment in which its server is started again.
+
+    Args:
+      client: Of the server.
+      timeout_s: Seconds to wait at most, to the next 5.
+
+    Returns:
+      What `server_info` says of each table.
+
+    Raises:
+      TimeoutError: Nobody answered in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            return dict(client.server_info(timeout=_ANSWER_TIMEOUT_S))
+        except NO_ANSWER as error:
+            if time.monotonic() > deadline:
+                raise TimeoutError(
+                    f"the Reverb server at {client.server_address} has not answered "
+                    f"for {timeout_s:.0f} s; see its log."
+                ) from error
+            time.sleep(_RETRY_S)
 
 
 def _is_listening(host: str, port: int) -> bool:

@@ -16,6 +16,7 @@ from experiment.errors import EXIT_CONFIGURATION, one_line
 from experiment.interval import Interval
 from reverb_server import address as address_lib
 from reverb_server import run_tables, tables
+from reverb_server.address import SERVER_TIMEOUT_S
 from reverb_server.resources import Resources
 from reverb_server.telemetry import SNAPSHOT, TelemetrySender
 
@@ -23,10 +24,8 @@ from reverb_server.telemetry import SNAPSHOT, TelemetrySender
 _POLL_S = 0.5
 _TELEMETRY_S = 2.0
 
-# Seconds without an answer of the server after which the log says so, and after which a
-# role gives up. A server that is restarted needs some 10, under load 30.
+# Seconds without an answer of the server after which the log says so.
 _SILENCE_S = 3.0
-SERVER_TIMEOUT_S = 120.0
 
 # Seconds for which the learner waits for Reverb to write the replay table, and how
 # often it tells the server that it has.
@@ -119,10 +118,19 @@ class Membership:
 
         Returns:
           Why it has ended, and the weights it has ended with.
+
+        Raises:
+          TimeoutError: The server is gone for good.
         """
-        if self._end is None:
-            run_tables.announce_end(self.address, status, weights)
-            self._end = run_tables.read_end(self.address)
+        deadline = time.monotonic() + SERVER_TIMEOUT_S
+        while self._end is None:
+            try:
+                run_tables.announce_end(self.address, status, weights)
+                self._end = run_tables.read_end(self.address)
+            except (TimeoutError, *address_lib.NO_ANSWER) as error:
+                if time.monotonic() > deadline:
+                    raise
+                logging.warning("the end is not told yet, trying again: %s", error)
         return self._end
 
     def store_replay(self, train_step: int) -> str | None:

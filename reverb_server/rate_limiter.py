@@ -28,6 +28,13 @@ class Waits(enum.Enum):
     INSERTS = enum.auto()  # For samples.
     NOBODY = enum.auto()
 
+    @property
+    def held(self) -> str:
+        """What it holds: "samples", "inserts" or nothing."""
+        if self is Waits.NOBODY:
+            return ""
+        return "inserts" if self is Waits.INSERTS else "samples"
+
 
 def in_flight_items(replay: Replay, train: Train) -> int:
     """Items that the learner asks for in advance: those of two calls of its graph.

@@ -7,12 +7,11 @@ from typing import NamedTuple
 import reverb
 import tensorflow as tf
 
+from reverb_server import address as address_lib
 from reverb_server import frame_stack, tables
 from reverb_server.priorities import importance_weights
 from reverb_server.rate_limiter import STACK
 from reverb_server.replay_layout import ReplayLayout, Step, require_signature
-
-_CONNECT_TIMEOUT_S = 10
 
 
 class SampleInfo(NamedTuple):
@@ -106,14 +105,14 @@ def _samples(
 ) -> tf.data.Dataset:
     """Items of the replay table; raises `ConfigurationError` if it is another."""
     # A dataset's own spec has no names.
-    info = reverb.Client(address).server_info(timeout=_CONNECT_TIMEOUT_S)
-    require_signature(layout, info[tables.REPLAY].signature)
+    replay = address_lib.ask(reverb.Client(address))[tables.REPLAY]
+    require_signature(layout, replay.signature)
     return reverb.TrajectoryDataset.from_table_signature(
         address,
         tables.REPLAY,
         max_in_flight_samples_per_worker=in_flight_items,
         num_workers_per_iterator=1,
-        get_signature_timeout_secs=_CONNECT_TIMEOUT_S,
+        get_signature_timeout_secs=int(address_lib.SERVER_TIMEOUT_S),
     )
 
 

@@ -14,6 +14,7 @@ from tf_agents.typing import types
 from experiment import process
 from experiment.errors import ConfigurationError
 from experiment.manifest import Manifest
+from reverb_server import address as address_lib
 from reverb_server import tables
 from reverb_server.row_writer import RowWriter
 
@@ -102,7 +103,7 @@ def read_manifest(
                 f"{_MANIFEST_TIMEOUT_S:.0f} s; see its log."
             )
         time.sleep(0.05)
-        info = client.server_info(timeout=5)
+        info = address_lib.ask(client, _MANIFEST_TIMEOUT_S)
     sample = process.call(
         "the run's manifest",
         lambda: next(client.sample(tables.RUN, 1)),
@@ -123,7 +124,7 @@ def announce_end(address: str, status: str, weights: types.NestedTensor) -> None
       TimeoutError: The server did not take it.
     """
     client = reverb.Client(address)
-    if client.server_info(timeout=10)[tables.END].current_size:
+    if address_lib.ask(client, _END_TIMEOUT_S)[tables.END].current_size:
         return
     writer = RowWriter(client, tables.END)
     writer.write(tables.end_of(status.encode(), weights))

@@ -1,7 +1,7 @@
 """Says in one sentence who waits for whom while a run stands still, and what helps.
 
-It follows from the counts of the rate limiter and the telemetry of all processes.
-Reverb counts items; people are told transitions.
+It follows from the rate limiter's counts and the telemetry of all processes. Reverb
+counts items; people are told transitions.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Scene:
       has_weights: Whether the learner has published any.
       inserts: Items inserted.
       samples: Items sampled.
+      held_s: Seconds for which the limiter has held whom it holds now.
       actors: All ever heard of.
       learners: The same; there is one at most.
       eval_jobs: The same.
@@ -52,6 +53,7 @@ class Scene:
     has_weights: bool
     inserts: Growth
     samples: Growth
+    held_s: float
     actors: list[Peer]
     learners: list[Peer]
     eval_jobs: list[Peer]
@@ -77,7 +79,7 @@ class Scene:
             stall = self._learner_to_blame(waits)
         if stall is None and waits is not Waits.INSERTS:
             stall = self._actors_to_blame(waits)
-        return stall or self._unexplained()
+        return stall or self._unexplained(waits)
 
     def missed(self) -> Stall | None:
         """Who is silent or hangs although the others go on."""
@@ -249,11 +251,10 @@ class Scene:
 
     def _long_windows(self) -> tuple[str, str] | None:
         """Cause and clause, if actors take steps that make no item yet."""
-        moving = [
-            peer
-            for peer in self._acting
-            if peer.same_s.get("env_steps", STILL_S) < STILL_S
+        same_s = [
+            (peer, peer.same_s.get("env_steps", STILL_S)) for peer in self._acting
         ]
+        moving = [peer for peer, seconds in same_s if seconds < STILL_S]
         if not moving:
             return None
         return "long windows", (
@@ -273,19 +274,20 @@ class Scene:
             "more",
         )
 
-    def _unexplained(self) -> Stall | None:
+    def _unexplained(self, waits: Waits) -> Stall | None:
         """All that should go on are heard of, and nothing is known to hold them."""
-        still_s = {"inserts": self.inserts.still_s, "samples": self.samples.still_s}
-        # Later than anybody's silence would be seen, which comes in steps of a row.
-        stands = [name for name in still_s if still_s[name] >= SILENT_S + STILL_S]
+        counts = {"inserts": self.inserts, "samples": self.samples}
+        counts.pop(waits.held, None)
+        # Who was held until just now has had no time to move; silence is seen late.
+        still_s = {name: min(counts[name].still_s, self.held_s) for name in counts}
+        stands = [name for name in counts if still_s[name] >= SILENT_S + STILL_S]
         if not stands:
             return None
         seconds = min(still_s[name] for name in stands)
-        limiter = self.table.rate_limiter_info
+        limiter, remedy = self.table.rate_limiter_info, "see the logs of all"
         inserted = limiter.insert_stats.completed * self.per_item
         sampled = limiter.sample_stats.completed * self.per_item
         figures = f"{inserted:,} inserted, {sampled:,} sampled"
-        remedy = "see the logs of all"
         if keeps_ratio(self.table):
             tolerance = (limiter.max_diff - limiter.min_diff) / 2 * self.per_item
             figures += f", {self._ratio}, tolerance {tolerance:,.0f}"

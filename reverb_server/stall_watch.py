@@ -8,6 +8,7 @@ from typing import Any
 
 from reverb_server import figures, tables
 from reverb_server.motion import STILL_S, Growth, Peers
+from reverb_server.rate_limiter import Waits, who_waits
 from reverb_server.stall import Scene, Stall
 
 # Seconds from the start, or from the last look if the server itself stood still, until
@@ -31,7 +32,8 @@ class StallWatch:
         self._address = address
         self._per_item = env_steps_per_item
         self._peers = Peers()
-        self._looked_at = float("-inf")
+        self._looked_at = self._held_since = float("-inf")
+        self._waits: Waits | None = None
         self._cause: str | None = None
         self._began = self._warned_at = 0.0
 
@@ -56,6 +58,9 @@ class StallWatch:
             self._started_at = now
             self._inserts, self._samples = Growth(inserts, now), Growth(samples, now)
         self._looked_at = now
+        waits = who_waits(info[tables.REPLAY])
+        if waits is not self._waits:
+            self._waits, self._held_since = waits, now
         self._inserts.take(inserts, now)
         self._samples.take(samples, now)
         stall = None
@@ -65,6 +70,7 @@ class StallWatch:
                 has_weights=bool(info[tables.VARIABLES].current_size),
                 inserts=self._inserts,
                 samples=self._samples,
+                held_s=now - self._held_since,
                 actors=self._peers.all(figures.ACTOR, now),
                 learners=self._peers.all(figures.LEARNER, now),
                 eval_jobs=self._peers.all(figures.EVAL_JOB, now),

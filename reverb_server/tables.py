@@ -11,7 +11,14 @@ from tf_agents.typing import types
 from experiment.agents import OnPolicyAgent
 from experiment.definition import Experiment
 from experiment.errors import ConfigurationError
-from reverb_server import on_policy, priorities, rate_limiter, replay_layout, sizes
+from reverb_server import (
+    address,
+    on_policy,
+    priorities,
+    rate_limiter,
+    replay_layout,
+    sizes,
+)
 from reverb_server.columns import columns_of, differences
 
 REPLAY = "replay"  # Experience.
@@ -22,9 +29,6 @@ TELEMETRY = "telemetry"  # Rows of figures, each read once by the server.
 
 # Key of it among the weights.
 LARGEST_PRIORITY_KEY = "largest_priority"
-
-# Seconds for an answer of a server that has answered before.
-_TIMEOUT_S = 10
 
 # Rows kept if the server is too busy to read them; the oldest go.
 _TELEMETRY_ROWS = 10_000
@@ -72,7 +76,7 @@ def require_weights(client: reverb.Client, weights: types.NestedVariable) -> Non
     Raises:
       ConfigurationError: They differ.
     """
-    found = client.server_info(timeout=_TIMEOUT_S)[VARIABLES].signature
+    found = address.ask(client)[VARIABLES].signature
     wanted = specs_of(weights)
     if found == wanted:
         return

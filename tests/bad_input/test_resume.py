@@ -18,7 +18,7 @@ from tests.bad_input.conftest import Refuse
 from tests.faults.running import WITHOUT_END, Running, running_in
 from tests.system.commands import Command
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.slow
 
 Launch = Callable[..., Command]
 

@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 
 # What every script begins and ends with; between is the body of its main.
 BEFORE = """
+import gc
+gc.disable()
 import threading, time
 from absl import flags
 from experiment import process
@@ -68,6 +70,14 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     """Exit code, output and errors, once it has ended."""
     output, errors = process.communicate(timeout=60)
     return process.returncode, output, errors
+
+
+def test_garbage_is_collected_though_it_was_not_during_the_imports(
+    start: Start,
+) -> None:
+    """As launch/run_module.py starts processes; what was imported is left out."""
+    body = "print(gc.isenabled(), gc.get_freeze_count() > 10_000)"
+    assert ended(start(body))[1] == "True True\n"
 
 
 LOOP = """

@@ -17,7 +17,7 @@ from tests.faults import faulty_environments
 from tests.faults.conftest import Run
 from tests.faults.running import UNHURRIED, Running
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.slow
 
 Faulty = Callable[..., Running]
 

@@ -9,33 +9,30 @@ import signal
 from pathlib import Path
 from typing import Any, Callable
 
-import pytest
-
 from tests.faults.conftest import Run
 from tests.faults.running import launch_broken
 
-pytestmark = pytest.mark.timeout(400)
-
 
 def test_a_killed_launcher_takes_its_processes_with_it(run: Run) -> None:
-    running = run()
+    running = run("--num_actors=1")
     running.wait_until_well()
     launcher = min(p.pid for p in running.command.processes())
     os.kill(launcher, signal.SIGKILL)
-    assert running.command.wait(10) == -signal.SIGKILL
+    assert running.command.wait(30) == -signal.SIGKILL
     running.command.assert_nothing_is_left(timeout_s=15)
 
 
 def test_a_second_ctrl_c_ends_everything_now(run: Run) -> None:
     """Though the server cannot end: it is frozen."""
-    running = run()
+    running = run("--num_actors=1")
     running.wait_until_well()
+    count = len(running.command.processes())
     running.process("reverb_server").suspend()
     running.command.send(signal.SIGINT)
-    running.wait(lambda: len(running.command.processes()) < 6, 30)
+    running.wait(lambda: len(running.command.processes()) < count)
     running.command.send(signal.SIGINT)
-    assert running.command.wait(5) == 130
-    running.command.assert_nothing_is_left(timeout_s=5)
+    assert running.command.wait(10) == 130
+    running.command.assert_nothing_is_left(timeout_s=15)
 
 
 def test_a_killed_actor_ends_the_run_if_nothing_is_to_be_restarted(run: Run) -> None:
@@ -68,7 +65,7 @@ def test_a_learner_that_cannot_start_ends_the_run(
 
 def test_weights_that_are_no_numbers_end_the_run(run: Run) -> None:
     """They are neither published nor stored, and a restart would come there again."""
-    running = run("--gin_bindings=dqn_agent.learning_rate = 1e30")
+    running = run("--num_actors=1", "--gin_bindings=dqn_agent.learning_rate = 1e30")
     assert running.command.wait() == 2
     last = running.command.output.splitlines()[-1]
     assert last.startswith("learner failed (exit code 2")

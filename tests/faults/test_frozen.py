@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.running import Running
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.slow
 
 _FROZEN_S = 45.0
 
@@ -54,8 +54,8 @@ def test_an_actor_that_stays_frozen_is_replaced(well: Running) -> None:
     before = well.process("actor", task=1)
     before.suspend()
     began = time.monotonic()
-    well.wait(lambda: "actor-1 has been silent for" in well.command.output, 80)
+    well.wait(lambda: "actor-1 has been silent for" in well.command.output, 120)
     assert time.monotonic() - began > 55
-    well.wait(lambda: "actor-1 was ended by SIGKILL" in well.command.output, 15)
+    well.wait(lambda: "actor-1 was ended by SIGKILL" in well.command.output, 60)
     well.wait_until_replaced("actor", 1, before.pid)
     well.wait_until_well()

@@ -38,7 +38,6 @@ def _may_mount() -> bool:
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(400),
     pytest.mark.skipif(not _may_mount(), reason="unshare -m is not permitted"),
 ]
 
@@ -52,7 +51,7 @@ def _last_step(running: Running) -> int:
 @pytest.fixture
 def running(start: Callable[..., Command], tmp_path: Path) -> Running:
     """A run on a small disk; when it is ended, it is resumed on a large one."""
-    flags = " ".join(f"'{flag}'" for flag in ENDLESS)
+    flags = " ".join(f"'{flag}'" for flag in (*ENDLESS, "--num_actors=1"))
     command = start(
         "unshare",
         "-m",

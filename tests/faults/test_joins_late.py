@@ -8,10 +8,11 @@ from typing import Callable
 
 import pytest
 
+from experiment.process import GRACE_S
 from tests.faults.running import Running
 from tests.system.commands import Command
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.slow
 
 
 def test_an_actor_joins_by_hand_and_leaves(
@@ -27,7 +28,7 @@ def test_an_actor_joins_by_hand_and_leaves(
         lambda: any(row.get("env_steps") for row in endless.rows("actor", task=7))
     )
     actor.send(signal.SIGTERM)
-    assert actor.wait(12) == 143, actor.output
+    assert actor.wait(2 * GRACE_S) == 143, actor.output
     actor.assert_nothing_is_left(timeout_s=1)
     endless.wait_until_well()
     assert pids == {process.pid for process in endless.command.processes()}

@@ -9,8 +9,6 @@ import pytest
 
 from tests.faults.running import Running
 
-pytestmark = pytest.mark.timeout(400)
-
 
 @pytest.fixture
 def well(endless: Running) -> Running:
@@ -22,7 +20,7 @@ def well(endless: Running) -> Running:
 
 def test_a_killed_actor_is_replaced_while_training_goes_on(well: Running) -> None:
     before = well.kill("actor", task=1)
-    well.wait(lambda: "actor-1 was ended by SIGKILL" in well.command.output, 10)
+    well.wait(lambda: "actor-1 was ended by SIGKILL" in well.command.output, 30)
     well.wait_until_well()
     well.wait_until_replaced("actor", 1, before)
 

@@ -15,7 +15,7 @@ from tests.faults.conftest import Run
 from tests.faults.running import Running, launch_broken
 from tests.system.commands import TIMEOUT_S
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.slow
 
 
 def _result(running: Running) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def test_a_run_ends_though_its_actors_wait_for_the_learner(run: Run) -> None:
 
 def test_a_server_that_dies_after_the_end_does_not_change_it(run: Run) -> None:
     """It comes back, and is told of the end once more."""
-    running = run("--max_train_steps=2000")
+    running = run("--num_actors=1", "--max_train_steps=2000")
     running.wait(lambda: "the run has ended" in running.command.output)
     running.kill("reverb_server")
     assert running.command.wait() == 0, running.command.output

@@ -15,7 +15,7 @@ from experiment import run_dir
 from tests.faults.by_hand import ByHand
 from tests.system.commands import Command
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.slow
 
 Role = Callable[..., Command]
 
@@ -43,7 +43,7 @@ def test_actors_that_are_gone_are_named(role: Role, tmp_path: Path) -> None:
         return "actor 0 on host" in (row["stall"] or "")
 
     for run in runs:
-        run.running.wait(functools.partial(is_named, run), 45)
+        run.running.wait(functools.partial(is_named, run), 90)
         said = [
             line
             for line in run.server.output.splitlines()
@@ -63,7 +63,7 @@ def test_roles_without_a_server_say_where_they_looked(role: Role) -> None:
         role(name, f"--server_address={address}") for name in ("learner", "actor")
     ]
     for command in commands:
-        assert command.wait(150) == 2, command.output
+        assert command.wait() == 2, command.output
         assert command.output.splitlines()[-1] == (
             f"fatal: no Reverb server answered at {address} within 60 s; start it "
             "first, or correct --server_address."
@@ -78,7 +78,7 @@ def test_an_actor_leaves_a_server_that_is_another_runs_now(
     actor = run.join("actor")
     run.running.wait(lambda: run.running.rows("actor"))
     run.server.send(signal.SIGKILL)
-    run.server.wait(5)
+    run.server.wait()
     run.serve("other")
     assert actor.wait() == 2, actor.output
     mine, other = (

@@ -15,7 +15,7 @@ from tests.faults.by_hand import ByHand
 from tests.faults.conftest import Run
 from tests.system.commands import Command
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.slow
 
 Role = Callable[..., Command]
 
@@ -27,7 +27,7 @@ def test_a_run_that_is_told_to_stop_stores_all_of_one_moment(
     number: signal.Signals, code: int, run: Run
 ) -> None:
     """Ctrl-C, and the signal before a machine is taken away."""
-    running = run("--gin_bindings=Train.checkpoint_interval_s = 1000")
+    running = run("--num_actors=1", "--gin_bindings=Train.checkpoint_interval_s = 1000")
     running.wait_until_well()
     running.command.send(number)
     # The launcher kills what is left by then; without a load it takes 5 s.
@@ -62,5 +62,5 @@ def test_roles_that_wait_for_others_stop_when_told_to(
         for command in group:
             command.send(signal.SIGTERM)
         for command in group:
-            assert command.wait(12) == 143, command.output
+            assert command.wait(2 * GRACE_S) == 143, command.output
             command.assert_nothing_is_left(timeout_s=1)

@@ -17,7 +17,7 @@ import tensorflow as tf
 from experiment import definition, process, run_status
 from experiment.errors import EXIT_CONFIGURATION
 from experiment.manifest import Manifest
-from reverb_server import membership, run_tables, tables
+from reverb_server import address, membership, run_tables, tables
 from reverb_server.address import NO_ANSWER
 from reverb_server.membership import Membership
 from reverb_server.server import RunServer
@@ -218,4 +218,53 @@ def test_an_end_that_was_heard_of_is_not_replaced_by_another(
     for one, other in zip(tf.nest.flatten(found), tf.nest.flatten(final)):
         tf.debugging.assert_equal(one, other)
     wait_until(lambda: server.client.server_info(5)[tables.END].current_size)
+    assert run_tables.read_end(server.address)[0] == run_status.MAX_TRAIN_STEPS
+
+
+def test_what_is_asked_while_the_server_is_away_is_answered_by_the_next(
+    port: Port, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As by a role that starts in that very moment, or that ends the run in it."""
+    first = port.serve(manifest(tmp_path))
+    client = reverb.Client(first.address)
+    port.stop()
+    answers: list[dict[str, Any]] = []
+    asking = process.start_thread("asks", lambda: answers.append(address.ask(client)))
+    asking.join(0.3)
+    assert asking.is_alive()
+    port.serve(next_server(first.manifest))
+    asking.join(60)
+    assert tables.REPLAY in answers[0]
+
+
+def test_a_server_that_stays_away_is_named(port: Port, tmp_path: Path) -> None:
+    first = port.serve(manifest(tmp_path))
+    client = reverb.Client(first.address)
+    port.stop()
+    with pytest.raises(TimeoutError, match=f"{first.address} has not answered for 1 s"):
+        address.ask(client, 1)
+
+
+def test_an_end_that_nobody_takes_is_told_to_the_next_server(
+    port: Port,
+    join: Join,
+    tmp_path: Path,
+    cartpole: Built,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """By whoever ends the run: its weights would be lost with it."""
+    monkeypatch.setattr(run_tables, "_END_TIMEOUT_S", 0.1)
+    first = port.serve(manifest(tmp_path))
+    role, weights = join(), tables.weights_of(*cartpole)
+    port.stop()
+    ended: list[str] = []
+    ending = process.start_thread(
+        "ends", lambda: ended.append(role.end(run_status.MAX_TRAIN_STEPS, weights)[0])
+    )
+    wait_until(lambda: "the end is not told yet" in caplog.text)
+    assert ending.is_alive()
+    server = port.serve(next_server(first.manifest))
+    ending.join(60)
+    assert ended == [run_status.MAX_TRAIN_STEPS]
     assert run_tables.read_end(server.address)[0] == run_status.MAX_TRAIN_STEPS

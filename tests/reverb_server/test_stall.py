@@ -186,6 +186,24 @@ def test_a_standstill_without_a_cause_is_a_bug_with_figures(start: Start) -> Non
     )
 
 
+def test_who_has_just_been_let_go_on_is_no_bug(start: Start) -> None:
+    """While the table fills nothing can be sampled, however long that takes."""
+    run = start(SampleToInsertRatio(2, 3, 8))
+    run.insert()
+    run.wait(60, [actor()])
+    run.insert()
+    rows = [actor(), learner(train_step=0, waited_s=1.0)]
+    assert "the learner waits: 16 of 24" in (run.look(rows) or "")
+    # The actor stops, for a while, and goes on.
+    for second in range(0, 14, LOOK_S):
+        said = run.look([actor(), learner(train_step=0, waited_s=float(second))])
+        assert "bug" not in (said or "")
+    run.insert()
+    for second in range(14, 28, LOOK_S):
+        said = run.look([actor(), learner(train_step=0, waited_s=float(second))])
+        assert "bug" not in (said or "")
+
+
 def test_a_learner_that_insists_on_more_inserts_waits_for_slow_actors(
     start: Start,
 ) -> None:
