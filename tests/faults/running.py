@@ -53,18 +53,34 @@ class Running:
     def __init__(self, command: Command, folder: Path) -> None:
         self.command = command
         self.folder = folder
+        self._shown = len(command.output)
+        self._rows: list[dict[str, Any]] = []
+        self._read_to = 0
+
+    @property
+    def news(self) -> str:
+        """What the launcher has printed since this object was made."""
+        return self.command.output[self._shown :]
 
     def rows(self, role: str, **wanted: Any) -> list[dict[str, Any]]:
         """All rows of a role, oldest first, with these values."""
-        metrics = self.folder / run_dir.METRICS
-        if not metrics.exists():
-            return []
-        # What follows the last newline may be half of a row.
-        lines = metrics.read_text().rpartition("\n")[0].splitlines()
-        rows = [json.loads(line) for line in lines]
+        self._read_on()
         return [
-            row for row in rows if row["role"] == role and wanted.items() <= row.items()
+            row
+            for row in self._rows
+            if row["role"] == role and wanted.items() <= row.items()
         ]
+
+    def _read_on(self) -> None:
+        """Reads the rows that are new: who waits asks for them again and again."""
+        metrics = self.folder / run_dir.METRICS
+        if metrics.exists():
+            with metrics.open("rb") as file:
+                file.seek(self._read_to)
+                # What follows the last newline may be half of a row.
+                lines, newline, _ = file.read().rpartition(b"\n")
+            self._read_to += len(lines) + len(newline)
+            self._rows += [json.loads(line) for line in lines.splitlines()]
 
     def count(self, role: str, figure: str, since: float = 0.0) -> int | None:
         """The newest value of a count, of rows sent after a time; None if none was."""
@@ -90,11 +106,10 @@ class Running:
         """Waits for another process than `before`, and its steps; returns its pid."""
 
         def is_replaced() -> bool:
-            pids = {process.pid for process in self._alive(role, task)}
-            return bool(pids - {before}) and any(
-                row.get("env_steps") and row["pid"] in pids - {before}
-                for row in self.rows(role, task=task)
-            )
+            rows = self.rows(role, task=task)
+            if not rows or rows[-1]["pid"] == before or not rows[-1].get("env_steps"):
+                return False  # To look at all processes takes longer.
+            return rows[-1]["pid"] in {each.pid for each in self._alive(role, task)}
 
         self.wait(is_replaced)
         return self.process(role, task).pid
