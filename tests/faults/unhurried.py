@@ -16,7 +16,7 @@ from tf_agents.typing import types
 from experiment.environments import EnvironmentFactory, gym_environment
 
 # Seconds that all environments of an actor take for a step; a judge's take none.
-_STEP_S = 0.05
+_STEP_S = 0.1
 
 
 class _SlowBatch(wrappers.PyEnvironmentBaseWrapper):
