@@ -15,7 +15,7 @@ import pytest
 
 from experiment import run_dir
 from tests.bad_input.conftest import Refuse
-from tests.faults.running import WITHOUT_END, Running, running_in
+from tests.faults.running import ENDLESS, WITHOUT_END, Running, running_in
 from tests.system.commands import Command
 
 pytestmark = pytest.mark.slow
@@ -26,7 +26,7 @@ Launch = Callable[..., Command]
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder of a run that was ended by Ctrl-C, with two replay snapshots."""
-    with running_in(tmp_path_factory.mktemp("stored")) as running:
+    with running_in(tmp_path_factory.mktemp("stored"), *ENDLESS) as running:
         running.wait(lambda: len(running.snapshots()) > 1)
         running.command.send(signal.SIGINT)
         assert running.command.wait() == 130

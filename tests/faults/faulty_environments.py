@@ -7,6 +7,7 @@ A user's module: with this folder as the current one, a preset imports it by
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -21,6 +22,9 @@ from tf_agents.environments import py_environment, wrappers
 from experiment.environments import GymEnvironment
 
 _TIME_LIMIT = 500
+
+# So that none fails several times in a row, which would end its actor.
+_GOOD_STEPS = 5
 
 
 class Faulty(gym.Wrapper):
@@ -94,9 +98,11 @@ class Poisonous(Faulty):
 
 
 class OnDemand(gym.Wrapper):
-    """Stalls or leaks in actor 1, while a file of that name is in the folder.
+    """Fails in actor 1 when a file in the current folder says so, by its name.
 
-    The eval job has no limits, so it is spared.
+    It stalls or leaks for as long as `stall` or `leak` is there. `observation` and
+    `reward` are for one NaN each, which takes them away; an environment that is new
+    has some good steps before. The eval job is spared.
     """
 
     def __init__(self, mb_per_reset: float) -> None:
@@ -104,18 +110,35 @@ class OnDemand(gym.Wrapper):
         self._floats = int(mb_per_reset * 2**20 / 8)
         self._kept: list[np.ndarray] = []
         self._is_victim = "--task=1" in sys.argv
+        self._good_steps = 0
 
     def step(self, action: Any) -> Any:
-        """Stalls for as long as `stall` is there."""
+        """Stalls, or gives a NaN."""
         while self._is_victim and Path("stall").exists():
             time.sleep(0.1)
-        return self.env.step(action)
+        observation, reward, ended, info = self.env.step(action)
+        self._good_steps += 1
+        if self._is_victim and self._good_steps > _GOOD_STEPS:
+            if _taken("reward"):
+                reward = np.nan
+            if _taken("observation"):
+                observation = observation.copy()
+                observation[2] = np.nan
+        return observation, reward, ended, info
 
     def reset(self, **kwargs: Any) -> Any:
         """Keeps memory for good."""
         if self._is_victim and Path("leak").exists():
             self._kept.append(np.ones(self._floats))
         return self.env.reset(**kwargs)
+
+
+def _taken(name: str) -> bool:
+    """Whether a file was there; it is no more."""
+    with contextlib.suppress(FileNotFoundError):
+        Path(name).unlink()
+        return True
+    return False
 
 
 @gin.configurable
@@ -149,8 +172,8 @@ def poisonous_cartpole(
 
 
 @gin.configurable
-def on_demand_cartpole(mb_per_reset: float = 2.0) -> py_environment.PyEnvironment:
-    """A CartPole that does in actor 1 what a file in the current folder says."""
+def on_demand_cartpole(mb_per_reset: float = 40.0) -> py_environment.PyEnvironment:
+    """A CartPole that fails in actor 1 as a file in the current folder says."""
     return _environment(lambda: OnDemand(mb_per_reset), quick=True)
 
 

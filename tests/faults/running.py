@@ -169,11 +169,12 @@ def launch_broken(launch: Callable[..., Command], folder: Path, *flags: str) -> 
 
 
 @contextlib.contextmanager
-def running_in(folder: Path) -> Iterator[Running]:
+def running_in(folder: Path, *flags: str) -> Iterator[Running]:
     """A run for many tests; it is killed at the end of the block."""
     script = str(CHECKOUT / "launch" / "run_module.py")
-    arguments = [sys.executable, script, "launch", "--root_dir=run", *ENDLESS]
-    command = Command(arguments, folder)
+    command = Command(
+        [sys.executable, script, "launch", "--root_dir=run", *flags], folder
+    )
     try:
         yield Running(command, folder / "run")
     finally:
