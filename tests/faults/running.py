@@ -17,16 +17,13 @@ from experiment import run_dir
 from tests.system.commands import CHECKOUT, TIMEOUT_S, Command
 
 # Flags of the launcher only.
-WITHOUT_END = (
-    "--num_actors=2",
-    "--max_train_steps=1000000000",
-    "--target_return=1000000",
-)
+WITHOUT_END = ("--max_train_steps=1000000000", "--target_return=1000000")
 
 # With a snapshot every few seconds.
 UNHURRIED = Path(__file__).with_name("unhurried.gin")
 
-ENDLESS = (*WITHOUT_END, f"--gin_file={UNHURRIED}")
+# As few processes as a run can have: the start of each takes seconds of computing.
+ENDLESS = ("--num_actors=1", *WITHOUT_END, f"--gin_file={UNHURRIED}")
 
 # A module of the user: it works in all processes but the learner's.
 _BROKEN = """

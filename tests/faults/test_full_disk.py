@@ -44,14 +44,14 @@ pytestmark = [
 
 def _last_step(running: Running) -> int:
     """The train step that the console shows."""
-    found = re.findall(r"train step ([\d,]+) \(", running.command.output)
+    found = re.findall(r"train step ([\d,]+) \(", running.news)
     return int(found[-1].replace(",", "")) if found else 0
 
 
 @pytest.fixture
 def running(start: Callable[..., Command], tmp_path: Path) -> Running:
     """A run on a small disk; when it is ended, it is resumed on a large one."""
-    flags = " ".join(f"'{flag}'" for flag in (*ENDLESS, "--num_actors=1"))
+    flags = " ".join(f"'{flag}'" for flag in ENDLESS)
     command = start(
         "unshare",
         "-m",
@@ -70,56 +70,60 @@ def running(start: Callable[..., Command], tmp_path: Path) -> Running:
     return Running(command, seen_by_it)
 
 
-def test_a_full_disk_costs_the_snapshots_only(running: Running) -> None:
-    """The last that could be written is gone on from once there is space."""
-    command = running.command
+def test_a_full_disk_costs_what_cannot_be_written_only(running: Running) -> None:
+    """The last snapshot is gone on from once there is space; figures may be lost."""
+    stored = _trains_on_without_snapshots(running)
+    _launcher(running).send_signal(signal.SIGINT)
+    running.wait(lambda: "going on: " in running.command.output)
+    running.wait_until_well()
+    assert running.logged("learner", "the newest checkpoint is of train step")
+    rows = running.rows("learner")
+    assert max(row.get("train_step", 0) for row in rows) > stored
+    running.wait(lambda: running.snapshots()[-1] > stored)
+
+    # Figures reach the launcher through a file.
+    _goes_on_while_no_figure_can_be_written(Running(running.command, running.folder))
+    assert "starting it again" not in running.command.output
+
+
+def _trains_on_without_snapshots(running: Running) -> int:
+    """Until the user is told; returns the train step that was stored last."""
     running.wait((running.folder / run_dir.METRICS).exists)
     reserve = running.folder / "reserve"
     reserve.write_bytes(bytes(100_000))
 
     def has_learner_told() -> bool:
         """Through a file of this disk: if there is no byte left, it gets some."""
-        if "metrics.jsonl cannot be written" in command.output:
+        if "metrics.jsonl cannot be written" in running.news:
             reserve.unlink(missing_ok=True)
-        return "problem: learner: train step" in command.output
+        return "problem: learner: train step" in running.news
 
     running.wait(has_learner_told)
-    assert "could not be stored, training goes on: " in command.output
+    assert "could not be stored, training goes on: " in running.news
     step = _last_step(running)
     running.wait(lambda: _last_step(running) > step)
     stored = running.checkpoints()
     assert stored
-    _launcher(running).send_signal(signal.SIGINT)
-    running.wait(lambda: "going on: " in command.output)
-    running.wait_until_well()
-    assert running.logged("learner", "the newest checkpoint is of train step")
-    rows = running.rows("learner")
-    assert max(row.get("train_step", 0) for row in rows) > stored[-1]
-    running.wait(lambda: running.snapshots()[-1] > stored[-1])
-    assert "starting it again" not in command.output
+    return stored[-1]
 
 
-def test_nobody_is_taken_for_hung_while_figures_cannot_be_written(
-    running: Running,
-) -> None:
-    """They reach the launcher through a file, on a disk without a byte left."""
-    running.wait_until_well()
+def _goes_on_while_no_figure_can_be_written(running: Running) -> None:
+    """On a disk without a byte left; nobody is taken for hung."""
     pids = {process.pid for process in running.command.processes()}
     filler = running.folder / "filler"
     until = time.monotonic() + 80  # Longer than any silence that is put up with.
 
     def still_full() -> bool:
-        with contextlib.suppress(OSError), filler.open("ab", buffering=0) as file:
-            while file.write(bytes(512)):
-                pass
+        for size in (2**20, 512):
+            with contextlib.suppress(OSError), filler.open("ab", buffering=0) as file:
+                while file.write(bytes(size)) == size:
+                    pass
         return time.monotonic() < until
 
     running.wait(lambda: not still_full())
-    assert "metrics.jsonl cannot be written, its disk may be full" in (
-        running.command.output
-    )
+    assert "metrics.jsonl cannot be written, its disk may be full" in running.news
     filler.unlink()
-    assert "has been silent" not in running.command.output
+    assert "has been silent" not in running.news
     running.wait_until_well()
     assert pids == {process.pid for process in running.command.processes()}
 

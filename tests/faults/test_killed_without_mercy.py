@@ -1,4 +1,4 @@
-"""Killed at the worst moment, and all at once (F4, F5)."""
+"""Killed at the worst moment (F4), and all at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NO_FALL = -12.0
 def test_a_learner_killed_while_it_saves_goes_on_from_the_last_whole_checkpoint(
     role: Role, tmp_path: Path
 ) -> None:
-    """Four times, in turn while the weights are written and the replay table is."""
+    """First while the weights are written, then while the replay table is."""
     run = ByHand(role, tmp_path, "--gin_bindings=Train.checkpoint_interval_s = 0.01")
     run.join("actor")
     folder = run.running.folder / run_dir.CHECKPOINTS
@@ -37,7 +37,7 @@ def test_a_learner_killed_while_it_saves_goes_on_from_the_last_whole_checkpoint(
         lambda: list((run.running.folder / run_dir.REPLAY_DIR / "reverb").iterdir()),
     ]
     stored = 0
-    for number in range(5):
+    for number in range(3):
         half_written = list(folder.glob("ckpt-*_temp*"))
         learner = run.join("learner")
         if number:
@@ -50,21 +50,6 @@ def test_a_learner_killed_while_it_saves_goes_on_from_the_last_whole_checkpoint(
         learner.wait()
         assert "damaged" not in learner.output
         stored = run.running.checkpoints()[-1]
-
-
-def test_a_server_killed_before_any_snapshot_comes_back_empty(run: Run) -> None:
-    """Everybody says so, fills it again, and counts on."""
-    running = run("--gin_bindings=Train.checkpoint_interval_s = 1000")
-    running.wait_until_well()
-    before = running.kill("reverb_server")
-    env_steps = running.rows("reverb_server", pid=before)[-1]["env_steps"]
-    for name in ("learner", "actor-0", "actor-1"):
-        running.wait(lambda: running.logged(name, "the replay table began empty"))  # noqa: B023
-    running.wait_until_well()
-    after = running.process("reverb_server").pid
-    rows = running.rows("reverb_server", pid=after)
-    assert min(row["env_steps"] for row in rows) >= env_steps
-    assert rows[0]["replay_size"] < env_steps
 
 
 def test_a_run_of_which_all_was_killed_goes_on(
