@@ -73,6 +73,7 @@ def leave(status: int) -> NoReturn:
 def main() -> None:
     """Takes orders until there are no more."""
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    sys.path.append("")  # For modules of users, as in launch/run_module.py.
     answers = os.fdopen(os.dup(1), "w")
     role = sys.argv[1]
     name = role if role.endswith("peek") else f"{role}.__main__"

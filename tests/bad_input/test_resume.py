@@ -1,4 +1,7 @@
-"""Resumes that cannot be, or that change something (F24, B20, B21, B22, B30)."""
+"""Runs that were told to stop (F14, F15), and how they go on.
+
+Or why they cannot, and what a resume changes (F24, B20, B21, B22, B30).
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,13 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable
 
 import portpicker
 import pytest
 
 from experiment import run_dir
+from experiment.process import GRACE_S
 from tests.bad_input.conftest import Refuse
 from tests.faults.running import ENDLESS, WITHOUT_END, Running, running_in
 from tests.system.commands import Command
@@ -24,19 +28,40 @@ Launch = Callable[..., Command]
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a run that was ended by Ctrl-C, with two replay snapshots."""
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A run that was ended by Ctrl-C, with two replay snapshots."""
     with running_in(tmp_path_factory.mktemp("stored"), *ENDLESS) as running:
         running.wait(lambda: len(running.snapshots()) > 1)
-        running.command.send(signal.SIGINT)
-        assert running.command.wait() == 130
-        yield running.folder
+        _stop(running, signal.SIGINT)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def changed(
+    stored: Running, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    """A resume of it without its newest snapshot, and with other settings."""
+    folder = tmp_path_factory.mktemp("changed")
+    shutil.copytree(stored.folder, folder / "run", symlinks=True)
+    _truncate(_newest_snapshots(folder / "run")[0])
+    flags = (
+        "--resume",
+        *WITHOUT_END,
+        "--num_actors=2",
+        "--gin_bindings=dqn_agent.learning_rate = 1e-4",
+        "--gin_bindings=Replay.samples_per_insert = 16",
+        "--gin_bindings=Replay.max_size = 5_000",
+    )
+    with running_in(folder, *flags) as running:
+        running.wait(lambda: running.rows("actor", task=1))
+        running.wait_until_well()
+        yield running
 
 
 @pytest.fixture
-def folder(stored: Path, tmp_path: Path) -> Path:
-    """A copy of it for one test."""
-    return Path(shutil.copytree(stored, tmp_path / "run", symlinks=True))
+def folder(stored: Running, tmp_path: Path) -> Path:
+    """A copy of what it has stored, for one test."""
+    return Path(shutil.copytree(stored.folder, tmp_path / "run", symlinks=True))
 
 
 @pytest.fixture
@@ -53,6 +78,15 @@ def refuse_resume(refuse: Refuse, folder: Path) -> Refuse:
         return message
 
     return _refuse
+
+
+def _stop(running: Running, number: signal.Signals) -> None:
+    """Tells a run to stop; it leaves no process."""
+    running.command.send(number)
+    # The launcher kills what is left by then; without a load it takes 5 s.
+    code = running.command.wait(4 * GRACE_S)
+    assert code == 128 + number, running.command.output
+    running.command.assert_nothing_is_left(timeout_s=1)
 
 
 def _contents(folder: Path) -> dict[Path, int]:
@@ -74,9 +108,8 @@ def _env_steps(folder: Path) -> int:
     return int(run_dir.last_row(folder, "reverb_server")["env_steps"])
 
 
-def _rows_of_the_resume(running: Running, number: int) -> list[dict[str, Any]]:
-    """The server's rows after the first so many."""
-    return running.rows("reverb_server")[number:]
+def test_ctrl_c_stores_all_of_one_moment(stored: Running) -> None:
+    stored.assert_interrupted()
 
 
 @pytest.mark.parametrize(
@@ -104,19 +137,12 @@ def test_what_was_learned_of_something_else_is_refused(
     assert now in message
 
 
-def test_another_algorithm_is_refused(
-    folder: Path, launch: Launch, tmp_path: Path
-) -> None:
+def test_another_algorithm_is_refused(refuse_resume: Refuse, tmp_path: Path) -> None:
     """Though its weights are the same."""
     (tmp_path / "mine.py").write_text(OTHER_AGENT)
     flags = ["import mine", "Experiment.agent = @my_agent"]
-    command = launch(
-        "--root_dir=run", "--resume", *(f"--gin_bindings={flag}" for flag in flags)
-    )
-    assert command.wait() == 2, command.output
-    last = command.output.splitlines()[-1]
-    assert "Experiment.agent was @dqn_agent, is @my_agent" in last
-    command.assert_nothing_is_left(timeout_s=1)
+    message = refuse_resume(*(f"--gin_bindings={flag}" for flag in flags))
+    assert "Experiment.agent was @dqn_agent, is @my_agent" in message
 
 
 OTHER_AGENT = """
@@ -147,26 +173,41 @@ def test_a_foreign_file_in_reverbs_folder_is_not_deleted(
     assert foreign.read_text() == "mine"
 
 
-def test_lost_experience_is_not_gone_on_without(folder: Path, launch: Launch) -> None:
-    """Unless one says so; then the steps are counted on."""
+def test_lost_experience_is_not_gone_on_without(
+    refuse_resume: Refuse, folder: Path
+) -> None:
     for snapshot in _newest_snapshots(folder):
         _truncate(snapshot)
-    command = launch("--root_dir=run", "--resume", *WITHOUT_END)
-    assert command.wait() == 2, command.output
-    last = command.output.splitlines()[-1]
-    assert last.endswith("go on with an empty table by --resume --discard_replay.")
-    command.assert_nothing_is_left(timeout_s=1)
+    message = refuse_resume()
+    assert message.endswith("go on with an empty table by --resume --discard_replay.")
 
+
+def test_an_empty_table_is_gone_on_with_if_one_says_so(
+    folder: Path, launch: Launch
+) -> None:
+    """The steps are counted on; and SIGTERM stores all of one moment."""
+    for snapshot in _newest_snapshots(folder):
+        _truncate(snapshot)
     env_steps, rows = _env_steps(folder), len(_rows(folder))
-    command = launch("--root_dir=run", "--resume", "--discard_replay", *WITHOUT_END)
+    command = launch(
+        "--root_dir=run",
+        "--resume",
+        "--discard_replay",
+        *WITHOUT_END,
+        "--gin_bindings=Train.checkpoint_interval_s = 1000",
+    )
     running = Running(command, folder)
     running.wait_until_well()
-    first = _rows_of_the_resume(running, rows)[0]
+    first = running.rows("reverb_server")[rows]
     assert running.logged(
         "reverb_server", "the replay table begins empty, as asked for"
     )
     # Actors may have been quicker than the row.
     assert first["env_steps"] == env_steps + first["replay_size"]
+    assert running.snapshots() == []
+    _stop(running, signal.SIGTERM)
+    assert len(running.snapshots()) == 1
+    running.assert_interrupted()
 
 
 def _rows(folder: Path) -> list[str]:
@@ -174,50 +215,25 @@ def _rows(folder: Path) -> list[str]:
     return [line for line in lines if json.loads(line)["role"] == "reverb_server"]
 
 
-def test_a_damaged_snapshot_is_passed_over(folder: Path, launch: Launch) -> None:
+def test_a_damaged_snapshot_is_passed_over(stored: Running, changed: Running) -> None:
     """Loudly: the one before it is restored."""
-    newest, before = _newest_snapshots(folder)
-    _truncate(newest)
-    running = Running(launch("--root_dir=run", "--resume", *WITHOUT_END), folder)
-    running.wait_until_well()
-    assert running.logged("reverb_server", f"the replay snapshot {newest} is damaged")
-    assert running.logged(
-        "reverb_server", f"of the replay table, of train step {int(before.name)}"
+    newest, before = (path.name for path in _newest_snapshots(stored.folder))
+    damaged = changed.folder / run_dir.REPLAY_DIR / "snapshots" / newest
+    assert changed.logged("reverb_server", f"the replay snapshot {damaged} is damaged")
+    assert changed.logged(
+        "reverb_server", f"of the replay table, of train step {int(before)}"
     )
 
 
-def test_what_a_resume_changes_is_applied_and_said(
-    folder: Path, launch: Launch
-) -> None:
-    rows = len(_rows(folder))
-    command = launch(
-        "--root_dir=run",
-        "--resume",
-        *WITHOUT_END,
-        "--gin_bindings=dqn_agent.learning_rate = 1e-4",
-        "--gin_bindings=Replay.samples_per_insert = 16",
-        "--gin_bindings=Replay.max_size = 5_000",
-    )
-    running = Running(command, folder)
-    running.wait_until_well()
+def test_what_a_resume_changes_is_applied_and_said(changed: Running) -> None:
+    """The number of actors too: it is a flag with a default, so it may by chance."""
     for change in (
         "dqn_agent.learning_rate was 0.0023, is 0.0001",
         "Replay.samples_per_insert was 32, is 16",
         "Replay.max_size was 100000, is 5000",
+        "--num_actors was 1, is 2",
     ):
-        assert f"changed by this resume: {change}" in command.output
-    assert running.logged("learner", "learning rate: 0.0001, not 0.0023 as stored")
-    row = _rows_of_the_resume(running, rows)[-1]
-    assert row["replay_max_size"] == 5_000
-
-
-def test_another_number_of_actors_is_applied_and_said(
-    folder: Path, launch: Launch
-) -> None:
-    """It is a flag with a default, so it may change by chance."""
-    command = launch("--root_dir=run", "--resume", *WITHOUT_END, "--num_actors=3")
-    running = Running(command, folder)
-    running.wait(lambda: running.rows("actor", task=2))
-    running.wait_until_well()
-    line = "changed by this resume: --num_actors was 2, is 3"
-    assert line in command.output
+        assert f"changed by this resume: {change}" in changed.command.output
+    assert changed.logged("learner", "learning rate: 0.0001, not 0.0023 as stored")
+    assert changed.rows("reverb_server")[-1]["replay_max_size"] == 5_000
+    assert changed.rows("actor", task=1)

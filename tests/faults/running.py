@@ -149,6 +149,15 @@ class Running:
         whole = (self.folder / run_dir.CHECKPOINTS).glob("ckpt-*.index")
         return sorted(int(path.stem.removeprefix("ckpt-")) for path in whole)
 
+    def assert_interrupted(self) -> None:
+        """Fails unless what was stored last is of the end, and all of one moment."""
+        stored = self.snapshots()[-1]
+        assert self.checkpoints()[-1] == stored
+        trained = max(row.get("train_step", 0) for row in self.rows("learner"))
+        assert stored >= trained > 0
+        result = json.loads((self.folder / run_dir.RESULT).read_text())
+        assert result["status"] == "interrupted"
+
     def logged(self, name: str, text: str) -> bool:
         """Whether a process has said something in its log."""
         log = self.folder / run_dir.LOGS_DIR / f"{name}.log"
