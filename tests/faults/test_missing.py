@@ -1,4 +1,8 @@
-"""Somebody is missing, or is somebody else, and nobody starts him (F2, F7, F13)."""
+"""Somebody is missing, or is somebody else, and nobody starts him.
+
+Actors are (F2), or the server is (F7), or it is another run's (F13), which is left
+alone then (F17).
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ import portpicker
 import pytest
 
 from experiment import run_dir
+from experiment.process import GRACE_S
 from tests.faults.by_hand import ByHand
 from tests.system.commands import Command
 
@@ -74,12 +79,13 @@ def test_roles_without_a_server_say_where_they_looked(role: Role) -> None:
 def test_an_actor_leaves_a_server_that_is_another_runs_now(
     role: Role, tmp_path: Path
 ) -> None:
+    """Which stops when told to, though nobody has ever joined it."""
     run = ByHand(role, tmp_path)
     actor = run.join("actor")
     run.running.wait(lambda: run.running.rows("actor"))
     run.server.send(signal.SIGKILL)
     run.server.wait()
-    run.serve("other")
+    other_server = run.serve("other")
     assert actor.wait() == 2, actor.output
     mine, other = (
         json.loads((tmp_path / name / run_dir.MANIFEST).read_text())["run_id"]
@@ -90,3 +96,7 @@ def test_an_actor_leaves_a_server_that_is_another_runs_now(
     assert f"belongs to run {other} now" in said[0]
     assert f"but this actor to run {mine}" in said[0]
     actor.assert_nothing_is_left(timeout_s=1)
+
+    other_server.send(signal.SIGTERM)
+    assert other_server.wait(2 * GRACE_S) == 143, other_server.output
+    other_server.assert_nothing_is_left(timeout_s=1)
