@@ -21,7 +21,7 @@ from tests.system.commands import CHECKOUT, TIMEOUT_S, Command
 # A file system of its own for the folder of the run; only these processes see it.
 _SCRIPT = """
 mkdir run
-mount -t tmpfs -o size=2m tmpfs run || exit 3
+mount -t tmpfs -o size=1m tmpfs run || exit 3
 "$@" {flags}
 mount -o remount,size=200m run || exit 3
 "$@" --resume

@@ -25,7 +25,7 @@ def _result(running: Running) -> dict[str, Any]:
 def test_a_run_ends_though_its_actor_waits_for_the_learner(run: Run) -> None:
     """It waits for a limiter that nobody will open any more."""
     running = run(
-        "--max_train_steps=3000", "--gin_bindings=Replay.samples_per_insert = 200"
+        "--max_train_steps=3000", "--gin_bindings=Replay.samples_per_insert = 800"
     )
     running.wait(lambda: running.rows("learner"))
     learner = running.process("learner")
