@@ -1,8 +1,8 @@
 """What a preset learns: by several seeds, in the real system of several processes.
 
 `python -m benchmarks.learning --preset=dqn_cartpole.gin --seeds=5` runs the preset to
-its end once for each seed, judges each result on fresh episodes, and adds a row and a
-curve to `docs/results.md`.
+its end once for each seed, judges each result on fresh episodes, and keeps a row and a
+curve of them in `docs/results.md`, from the first seed on.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks import report, results_page
 from benchmarks.stock_processes import Children
 from eval_job import returns_file
 from experiment import flags as shared_flags
-from experiment import process, run_dir
+from experiment import process, run_dir, run_status
 from experiment.errors import EXIT_FINISHED
 from launch.children import Child
 
@@ -80,6 +80,7 @@ def _has_ended(child: Child) -> bool | None:
 def summary(name: str, rows: Sequence[dict[str, Any]], command: str) -> dict[str, Any]:
     """The row of the page."""
     returns = [row["return"] for row in rows]
+    reached = sum(row["status"] == run_status.TARGET_REACHED for row in rows)
     mean = {
         column: statistics.fmean(row[column] for row in rows)
         for column in ("env steps", "updates", "s")
@@ -89,6 +90,7 @@ def summary(name: str, rows: Sequence[dict[str, Any]], command: str) -> dict[str
         "seeds": len(rows),
         "return": f"{statistics.fmean(returns):,.1f}",
         "worst to best": f"{min(returns):,.1f} to {max(returns):,.1f}",
+        "reached the target": f"{reached} of {len(rows)}",
         **mean,
         "curve": f"[curve]({results_page.picture_of(name)})",
         "command": f"`{command}`",
@@ -96,27 +98,36 @@ def summary(name: str, rows: Sequence[dict[str, Any]], command: str) -> dict[str
 
 
 def main() -> int:
-    """Runs all seeds, one after the other; adds to the page."""
+    """Runs all seeds, one after the other; each adds to the page."""
     preset = shared_flags.required(_PRESET, "dqn_cartpole.gin")
     name = _NAME.value or Path(preset).stem
     options = [f"--gin_file={preset}", *_launcher_options()]
     told = report.Report(f"learning_{name}", {"options": options})
-    runs = []
+    runs: list[list[returns_file.Row]] = []
     for seed in range(1, _SEEDS.value + 1):
         row, evaluations = learn(options, seed, _DEADLINE_S.value)
+        print(*row.values(), flush=True)
         told.rows.append(row)
         runs.append(evaluations)
-        print(*row.values(), flush=True)
-    own = [f"--preset={preset}", f"--seeds={_SEEDS.value}", *options[1:]]
-    own += [f"--name={name}"] if _NAME.value else []
-    command = shlex.join(["python", "-m", "benchmarks.learning", *own])
-    told.summary = summary(name, told.rows, command)
+        told.summary = summary(name, told.rows, _own_command(preset, options))
+        _show_on_page(name, told.summary, runs)
+        told.write(_JSON.value)
     told.show()
-    told.write(_JSON.value)
+    return EXIT_FINISHED
+
+
+def _own_command(preset: str, options: Sequence[str]) -> str:
+    own = [f"--preset={preset}", f"--seeds={_SEEDS.value}", *options[1:]]
+    own += [f"--name={_NAME.value}"] if _NAME.value else []
+    return shlex.join(["python", "-m", "benchmarks.learning", *own])
+
+
+def _show_on_page(
+    name: str, row: dict[str, Any], runs: Sequence[Sequence[returns_file.Row]]
+) -> None:
     page = Path(_PAGE.value)
     results_page.draw(page.parent / results_page.picture_of(name), name, runs)
-    results_page.add(page, told.summary)
-    return EXIT_FINISHED
+    results_page.add(page, row)
 
 
 def _launcher_options() -> list[str]:

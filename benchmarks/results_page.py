@@ -21,7 +21,10 @@ _TITLE = """# Results
 What the presets have learned, each with several seeds, by the real system of several
 processes. *Return* is that of the exported greedy policy on 10 fresh episodes for each
 seed, after the run had ended: mean over the seeds, and from the worst to the best of
-them. The other columns are means over the seeds. Each line was added by its command.
+them. Environment steps, updates and seconds are means over the seeds, from the start of
+the command to the end of the run, with the last evaluation and the videos. Each line is
+of its command, on 2 cores that had other work to do at times: the seconds are no
+benchmark ([performance](performance.md) has those).
 
 """
 
