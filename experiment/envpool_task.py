@@ -1,7 +1,6 @@
 """What EnvPool is to step: its name, its options, its specs.
 
-EnvPool is an extra (`pip install 'antiphon[envpool]'`), imported when it is asked for.
-Releases 0.8 and 1.x (Python 3.11 and later) are both served.
+EnvPool is an extra (`pip install -e '.[envpool]'`), imported when it is asked for.
 """
 
 from __future__ import annotations
@@ -102,7 +101,6 @@ class EnvPoolTask:
             max_episode_steps = int(spec.config.max_episode_steps)
         self.limit = min(max_episode_steps or _NO_LIMIT, _NO_LIMIT)
         self.life_loss_is_terminal = life_loss_is_terminal
-        self._takes_seeds = "env_seed" in spec.config._fields  # Not so in 0.8.
         with warnings.catch_warnings():
             # Bounds are given in float64, also those of float32.
             warnings.simplefilter("ignore", UserWarning)
@@ -133,7 +131,7 @@ class EnvPoolTask:
             "gymnasium",
             num_envs=count,
             num_threads=min(self._num_threads, count),
-            seed=numbers if self._takes_seeds else numbers[0],
+            seed=numbers[0],  # The others get the next ones.
             max_episode_steps=min(self.limit + 1, _NO_LIMIT),
             **self._options,
         )
@@ -176,8 +174,8 @@ def _import_envpool(factory: str) -> Any:
         return importlib.import_module("envpool")
     except ImportError as error:
         raise ConfigurationError(
-            f"{factory} needs EnvPool, which cannot be imported ({error}); install it "
-            "by: pip install 'antiphon[envpool]'"
+            f"{factory} needs EnvPool, which cannot be imported ({error}); in the "
+            "checkout, install it by: .venv/bin/pip install -e '.[envpool]'"
         ) from error
 
 

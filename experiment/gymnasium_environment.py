@@ -1,6 +1,6 @@
 """Environments of gymnasium, seeded, batched in one process like those of gym.
 
-The only module that imports gymnasium, an extra (`pip install 'antiphon[gymnasium]'`),
+The only module that imports gymnasium, an extra (`pip install -e '.[gymnasium]'`),
 and only when it is asked for.
 """
 
@@ -226,5 +226,6 @@ def _import_gymnasium() -> Any:
     except ImportError as error:
         raise ConfigurationError(
             "gymnasium_environment needs gymnasium, which cannot be imported "
-            f"({error}); install it by: pip install 'antiphon[gymnasium]'"
+            f"({error}); in the checkout, install it by: .venv/bin/pip install -e "
+            "'.[gymnasium]'"
         ) from error

@@ -7,6 +7,7 @@ run's manifest.
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import gin
 
@@ -14,6 +15,9 @@ from experiment.errors import ConfigurationError, check_bool, check_number
 
 # "Never", in seconds: 30 years. Waits of more overflow.
 _MOST_SECONDS = 1_000_000_000
+
+# Transitions in an item if none of them has to be alone (docs/performance.md).
+_USUAL_PER_ITEM = 8
 
 # More than anybody wants; the tolerance would overflow at the largest numbers.
 _MOST_SAMPLES = 1_000_000
@@ -34,7 +38,9 @@ class Replay:
         one side waits for the other; None computes the smallest safe value.
       batch_size: Transitions in a training batch.
       transitions_per_item: Transitions that travel together as one Reverb item.
-        More are faster; each transition stays equally likely to be sampled.
+        More are faster; each transition stays equally likely to be sampled. None takes
+        1 where each has to be alone (priorities, stacks of frames, sequences), else 8,
+        or as many below as divide the batch.
       sequence_length: Steps of a window, for agents that train on sequences, with a
         recurrent network say; None for all others, which know how many they need.
         Batches and samples per insert are counted in windows then, sizes still in
@@ -56,7 +62,7 @@ class Replay:
     samples_per_insert: float | None = 8.0
     samples_per_insert_tolerance: float | None = None
     batch_size: int = 64
-    transitions_per_item: int = 8
+    transitions_per_item: int | None = None
     sequence_length: int | None = None
     sequence_stride: int = 1
     priority_exponent: float = 0.0
@@ -65,12 +71,14 @@ class Replay:
 
     def __post_init__(self) -> None:
         """Validates; raises `ConfigurationError`."""
-        for name in (
-            "max_size",
-            "min_size_to_sample",
-            "batch_size",
-            "transitions_per_item",
-        ):
+        if self.transitions_per_item is not None:
+            check_number(
+                "Replay.transitions_per_item",
+                self.transitions_per_item,
+                at_least=1,
+                integer=True,
+            )
+        for name in ("max_size", "min_size_to_sample", "batch_size"):
             check_number(
                 f"Replay.{name}", getattr(self, name), at_least=1, integer=True
             )
@@ -82,7 +90,7 @@ class Replay:
             )
         if tolerance is not None:
             check_number("Replay.samples_per_insert_tolerance", tolerance, above=0)
-        if self.batch_size % self.transitions_per_item:
+        if self.batch_size % self.windows_per_item:
             raise ConfigurationError(
                 f"Replay.transitions_per_item is {self.transitions_per_item}; it must "
                 f"divide Replay.batch_size ({self.batch_size})."
@@ -109,18 +117,19 @@ class Replay:
         )
         for name in ("priority_exponent", "importance_exponent"):
             check_number(f"Replay.{name}", getattr(self, name), at_least=0, at_most=1)
-        if self.is_prioritized and self.transitions_per_item != 1:
+        if self.is_prioritized and self.windows_per_item != 1:
             raise ConfigurationError(
                 f"Replay.priority_exponent is {self.priority_exponent}, but "
                 f"{self.transitions_per_item} transitions travel as one item, with one "
-                "priority for all; set Replay.transitions_per_item = 1."
+                "priority for all; leave Replay.transitions_per_item out, or set it to "
+                "1."
             )
         check_number("Replay.frame_stack", self.frame_stack, at_least=1, integer=True)
-        if self.frame_stack > 1 and self.transitions_per_item != 1:
+        if self.frame_stack > 1 and self.windows_per_item != 1:
             raise ConfigurationError(
                 f"Replay.frame_stack is {self.frame_stack}, but items of "
                 f"{self.transitions_per_item} transitions do not share their frames; "
-                "set Replay.transitions_per_item = 1."
+                "leave Replay.transitions_per_item out, or set it to 1."
             )
         default = type(self).importance_exponent
         if not self.is_prioritized and self.importance_exponent != default:
@@ -136,9 +145,17 @@ class Replay:
         return self.priority_exponent > 0
 
     @property
+    def windows_per_item(self) -> int:
+        """Transitions or sequences in an item: as set, or as follows from the rest."""
+        if self.transitions_per_item is not None:
+            return self.transitions_per_item
+        alone = self.is_prioritized or self.frame_stack > 1 or self.sequence_length
+        return 1 if alone else math.gcd(_USUAL_PER_ITEM, self.batch_size)
+
+    @property
     def env_steps_per_item(self) -> int:
         """Environment steps that one item brings, so that those of a run are known."""
-        return self.transitions_per_item * self.sequence_stride
+        return self.windows_per_item * self.sequence_stride
 
 
 @gin.configurable

@@ -45,7 +45,7 @@ def check_on_policy(
     length = replay.sequence_length or 0  # The layout refuses None.
     wanted = {
         "Replay.sequence_stride": (replay.sequence_stride, length - 1),
-        "Replay.transitions_per_item": (replay.transitions_per_item, 1),
+        "Replay.transitions_per_item": (replay.windows_per_item, 1),
         "Replay.samples_per_insert": (replay.samples_per_insert, None),
         "Replay.priority_exponent": (replay.priority_exponent, 0),
         "Collect.initial_collect_steps": (collect.initial_collect_steps, 0),

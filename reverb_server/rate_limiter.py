@@ -43,7 +43,7 @@ def in_flight_items(replay: Replay, train: Train) -> int:
     processors busy (docs/performance.md).
     """
     transitions = 2 * train.steps_per_call * replay.batch_size
-    return math.ceil(transitions / replay.transitions_per_item)
+    return math.ceil(transitions / replay.windows_per_item)
 
 
 def min_items_to_sample(replay: Replay, collect: Collect) -> int:
@@ -74,12 +74,10 @@ def smallest_tolerance(
       The tolerance, in samples.
     """
     sampled_ahead = (
-        in_flight_items(replay, train) * replay.transitions_per_item
+        in_flight_items(replay, train) * replay.windows_per_item
         + (2 * STACK + 3 * train.steps_per_call) * replay.batch_size
     )
-    inserted_ahead = num_actors * max(
-        collect.envs_per_actor, replay.transitions_per_item
-    )
+    inserted_ahead = num_actors * max(collect.envs_per_actor, replay.windows_per_item)
     return math.ceil(sampled_ahead + ratio * inserted_ahead)
 
 
@@ -112,7 +110,7 @@ def rate_limiter(
             f"this Train.steps_per_call and {num_actors} actors it must be >= "
             f"{smallest}, or None to have it computed."
         )
-    items = max(tolerance / replay.transitions_per_item, 1.0, ratio)
+    items = max(tolerance / replay.windows_per_item, 1.0, ratio)
     return reverb.rate_limiters.SampleToInsertRatio(
         samples_per_insert=float(ratio),
         min_size_to_sample=min_items,

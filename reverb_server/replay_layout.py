@@ -142,7 +142,7 @@ def replay_layout(agent: tf_agent.TFAgent, settings: Replay) -> ReplayLayout:
     layout = ReplayLayout(
         codec=StepCodec(Step(stored, tf.TensorSpec([], tf.int64))),
         sequence_length=_sequence_length(agent, settings),
-        transitions_per_item=settings.transitions_per_item,
+        transitions_per_item=settings.windows_per_item,
         stride=settings.sequence_stride,
         spans_episodes=agent.train_sequence_length is None,
         is_on_policy=isinstance(agent, OnPolicyAgent),
@@ -150,7 +150,7 @@ def replay_layout(agent: tf_agent.TFAgent, settings: Replay) -> ReplayLayout:
     )
     if layout.codec.step_bytes > _LARGE_STEP_BYTES and not layout.shares_steps:
         raise ConfigurationError(
-            f"Replay.transitions_per_item is {settings.transitions_per_item}, but a "
+            f"Replay.transitions_per_item is {settings.windows_per_item}, but a "
             f"step has {layout.codec.step_bytes:,} bytes, and each would be stored "
             f"{layout.sequence_length} times; set Replay.transitions_per_item = 1, and "
             "it is stored once."

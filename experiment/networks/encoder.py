@@ -28,8 +28,8 @@ def encoder(
     """Makes the layers of a Sequential network that turn an observation into units.
 
     A nest of observations is put together into one vector: numbers as they are, a
-    discrete one as a one-hot vector, an image through the convolutions. Images of bytes
-    are scaled to [0, 1].
+    discrete one as a one-hot vector, an image through the convolutions, which add no
+    border (as in Mnih et al., 2015). Images of bytes are scaled to [0, 1].
 
     Args:
       name: Of the factory, for messages.
@@ -99,19 +99,35 @@ def _of_image(
             f"{list(spec.shape)}; bind {name}.conv_layers, e.g. ((32, 8, 4), (64, 4, "
             "2), (64, 3, 1)): filters, kernel size, stride."
         )
+    _check_sizes(name, spec, conv_layers)
     scale = 1 / _WHITE if spec.dtype == tf.uint8 else 1.0
     convolutions = [
         tf.keras.layers.Conv2D(
             filters,
             kernel,
             stride,
-            "same",
             activation="relu",
             kernel_initializer=_he_initializer(),
         )
         for filters, kernel, stride in conv_layers
     ]
     return [tf.keras.layers.Rescaling(scale), *convolutions, _to_vector()]
+
+
+def _check_sizes(
+    name: str, spec: tf.TypeSpec, conv_layers: Sequence[Sequence[int]]
+) -> None:
+    """Refuses convolutions that what is left of an image is too small for."""
+    size = min(spec.shape[:2])
+    for number, (_, kernel, stride) in enumerate(conv_layers, start=1):
+        if kernel > size:
+            raise ConfigurationError(
+                f"convolution {number} of {name}.conv_layers has a kernel of {kernel}, "
+                f"but of an image of {list(spec.shape)} only {size} pixels are left "
+                "there; use a smaller kernel, smaller strides before it, or fewer "
+                "convolutions."
+            )
+        size = (size - kernel) // stride + 1
 
 
 def _is_category(spec: tf.TypeSpec) -> bool:

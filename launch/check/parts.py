@@ -22,6 +22,9 @@ from reverb_server.replay_layout import ReplayLayout
 # Seconds to build an agent, on a busy machine.
 _TIMEOUT_S = 120.0
 
+# Columns of a table that are told one by one.
+_MOST_COLUMNS = 2
+
 
 class Parts:
     """Agent and tables of an experiment."""
@@ -95,6 +98,7 @@ class Parts:
             OK, "step", f"{layout.codec.step_bytes:,} bytes: {_columns(layout)}"
         )
         yield Finding(OK, "table", _kind(table))
+        yield Finding(OK, "signatures", _signatures(made))
         yield Finding(OK, "limiter", _limiter(self._experiment, table))
 
     def memory(self) -> Iterator[Finding]:
@@ -139,6 +143,17 @@ def _columns(layout: ReplayLayout) -> str:
     """What one stored step consists of, in the order of its bytes."""
     paths = (column.rpartition("/")[2] for column in columns_of(layout.codec.spec))
     return ", ".join(paths)
+
+
+def _signatures(made: list[reverb.Table]) -> str:
+    """What a row of each table consists of; of weights, how many arrays."""
+    texts = []
+    for table in made:
+        columns = [name.lstrip(":") for name in columns_of(table.info.signature)]
+        is_short = len(columns) <= _MOST_COLUMNS
+        rows = ", ".join(columns) if is_short else f"{len(columns)} columns"
+        texts.append(f"{table.name} {rows}")
+    return "; ".join(texts)
 
 
 def _kind(table: reverb.TableInfo) -> str:

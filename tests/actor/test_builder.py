@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import tensorflow as tf
+from tf_agents.experimental.distributed import reverb_variable_container
 
 from actor import builder
 from actor.collector import Collector
@@ -11,9 +15,16 @@ from experiment import definition
 from experiment.errors import ConfigurationError
 from reverb_server import tables
 from tests.actor.conftest import CARTPOLE, ServeCartPole, unwatched
-from tests.actor.served_run import ServedRun
+from tests.actor.served_run import ServedRun, serve
 from tests.reverb_server.waiting import wait_until
 
+PRIORITIZED = """
+Replay.priority_exponent = 0.6
+Replay.transitions_per_item = 1
+Replay.samples_per_insert = None
+Collect.initial_collect_steps = 0
+Replay.min_size_to_sample = 1
+"""
 LADDER = "Experiment.collect_policy = @epsilon_ladder\n"
 
 
@@ -103,6 +114,29 @@ def test_each_actor_explores_in_its_own_way_if_told_to(
     assert epsilons == pytest.approx([0.4, 0.4**8])
 
 
+def test_what_is_collected_gets_the_largest_priority_that_the_learner_has_told(
+    tmp_path: Path,
+) -> None:
+    """By each actor, from the first weights on."""
+    experiment = definition.load_text(CARTPOLE + PRIORITIZED)
+    with serve(experiment, tmp_path, num_actors=2) as run:
+        agent, train_step = experiment.make_agent(experiment.environment())
+        told = tables.weights_of(agent, train_step, tf.Variable(123.0))
+        container = reverb_variable_container.ReverbVariableContainer(
+            run.address, [tables.VARIABLES]
+        )
+        container.push(told, tables.VARIABLES)
+        for task in (0, 1):
+            joined = run.join("actor", task)
+            collector, weights = builder.build(experiment, joined, task, unwatched())
+            run.members.callback(weights.close)
+            assert weights.wait_for_first(joined.is_running)
+            collector.run(10)
+        wait_until(lambda: run.info(tables.REPLAY).current_size >= 2 * 4)
+        samples = run.server.client.sample(tables.REPLAY, 50, emit_timesteps=False)
+        assert {sample.info.priority for sample in samples} == {123.0}
+
+
 def test_a_table_of_another_experiment_is_refused(
     serve_cartpole: ServeCartPole,
 ) -> None:
@@ -123,7 +157,7 @@ def test_missing_random_steps_are_those_that_are_not_in_the_table(
     member = run.join("actor")
     assert builder.missing_random_steps(experiment, member) == wanted
     member._inserted_items = 3
-    left = wanted - 3 * experiment.replay.transitions_per_item
+    left = wanted - 3 * experiment.replay.windows_per_item
     assert builder.missing_random_steps(experiment, member) == left
     member._inserted_items = 10_000
     assert builder.missing_random_steps(experiment, member) == 0

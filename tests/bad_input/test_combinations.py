@@ -17,7 +17,7 @@ CARTPOLE = "gym_environment.name = 'CartPole-v1'\n"
 PENDULUM = "gym_environment.name = 'Pendulum-v1'\n"
 RECURRENT = f"{CARTPOLE}dqn_agent.network = @recurrent_q_network\n"
 SEQUENCES = f"{RECURRENT}Replay.sequence_length = 8\n"
-PRIORITIES = "Replay.priority_exponent = 0.6\nReplay.transitions_per_item = 1\n"
+PRIORITIES = "Replay.priority_exponent = 0.6\n"
 
 
 def agent(name: str) -> str:
@@ -45,8 +45,9 @@ def agent(name: str) -> str:
             "epsilon_ladder needs one discrete action counted from 0",
         ),
         (
-            f"{CARTPOLE}Replay.priority_exponent = 0.6",
-            "8 transitions travel as one item, with one priority for all; set Replay.t",
+            f"{CARTPOLE}Replay.priority_exponent = 0.6\n"
+            "Replay.transitions_per_item = 8",
+            "8 transitions travel as one item, with one priority for all; leave Replay",
         ),
         (
             f"{CARTPOLE}{PRIORITIES}{agent('categorical_dqn')}",
@@ -236,11 +237,19 @@ def test_actions_of_different_ranges_are_taken() -> None:
     assert made.action_spec.maximum.tolist() == [1.0, 5.0]
 
 
-def test_convolutions_larger_than_an_image_are_taken() -> None:
-    """They are padded: no image is too small."""
+def test_convolutions_larger_than_what_is_left_of_an_image_are_refused() -> None:
+    """With the first that is; before Keras tells of a negative dimension."""
     experiment = definition.load_text("q_network.conv_layers = ((4, 8, 4), (4, 4, 2))")
-    tiny = array_spec.BoundedArraySpec([1, 1, 1], np.uint8, 0, 255)
-    made, _ = experiment.make_agent(seen(tiny))
+    small = array_spec.BoundedArraySpec([16, 20, 1], np.uint8, 0, 255)
+    with pytest.raises(ConfigurationError) as raised:
+        experiment.make_agent(seen(small))
+    assert str(raised.value).splitlines()[0] == (
+        "convolution 2 of q_network.conv_layers has a kernel of 4, but of an image of "
+        "[16, 20, 1] only 3 pixels are left there; use a smaller kernel, smaller "
+        "strides before it, or fewer convolutions."
+    )
+    large = array_spec.BoundedArraySpec([20, 20, 1], np.uint8, 0, 255)
+    made, _ = experiment.make_agent(seen(large))
     assert made.policy.variables()
 
 

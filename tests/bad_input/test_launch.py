@@ -40,7 +40,7 @@ Launch = Callable[..., Any]
         ("stray", "unknown argument 'stray'"),
         ("--gin_bindings=Replay.batch_size", "gin: Couldn't parse statement"),
         ("--gin_bindings=Replay.batch_size = nan", "gin: Failed to parse token 'nan'"),
-        ("--gin_bindings=Replay.batch_size = 7", "it must divide Replay.batch_size"),
+        ("--gin_bindings=Replay.transitions_per_item = 7", "it must divide Replay.bat"),
         ("--gin_bindings=Replay.max_size = 10", "Replay.min_size_to_sample (1000)"),
         ("--gin_bindings=Collect.envs_per_actor = True", "envs_per_actor is True"),
         ("--gin_bindings=Train.steps_per_call = '2'", "Train.steps_per_call is '2'"),

@@ -11,7 +11,7 @@ from tf_agents.trajectories import time_step as ts
 
 from experiment.atari_environment import atari_environment
 from experiment.errors import ConfigurationError
-from tests.experiment.test_envpool_environment import needs_envpool
+from tests.experiment.made_presets import needs_envpool
 
 
 def play(steps: int, name: str = "Breakout-v5", **settings: Any) -> list[ts.TimeStep]:

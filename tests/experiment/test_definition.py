@@ -13,10 +13,11 @@ import pytest
 import tensorflow as tf
 from tf_agents.agents import tf_agent
 
-from experiment import agents, definition, environments, presets
+from experiment import agents, definition, environments
 from experiment.errors import ConfigurationError
 from experiment.settings import Replay
 from reverb_server.replay_layout import replay_layout
+from tests.experiment.made_presets import PRESETS
 
 CARTPOLE = "gym_environment.name = 'CartPole-v1'\n"
 
@@ -233,9 +234,6 @@ def test_the_agent_is_ready_for_a_batched_environment_too() -> None:
         np.testing.assert_array_equal(online, target)  # So it is initialised.
 
 
-PRESETS = sorted(presets.PRESETS.glob("*.gin"))
-
-
 def test_an_agent_that_does_not_count_with_its_train_step_is_refused() -> None:
     """The run would never end, and actors would keep their first weights."""
 
@@ -253,7 +251,7 @@ def test_there_are_presets() -> None:
     assert PRESETS
 
 
-@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PRESETS)
 def test_every_preset_builds_its_agent(path: Path) -> None:
     """And a preset binds nothing that is not used."""
     experiment = definition.load_file(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any, Callable
 
 import numpy as np
@@ -11,11 +10,7 @@ from tf_agents.environments import py_environment, utils
 from tf_agents.trajectories import time_step as ts
 
 from experiment import environments, envpool_environment
-
-needs_envpool = pytest.mark.skipif(
-    importlib.util.find_spec("envpool") is None,
-    reason="EnvPool is not installed: pip install 'antiphon[envpool]'",
-)
+from tests.experiment.made_presets import needs_envpool
 
 Policy = Callable[[np.ndarray], Any]
 

@@ -13,7 +13,7 @@ from tf_agents.trajectories import time_step as ts
 
 from experiment import environments, networks
 from experiment.envpool_environment import EnvPoolBatch, envpool_environment
-from tests.experiment.test_envpool_environment import needs_envpool
+from tests.experiment.made_presets import needs_envpool
 
 pytestmark = needs_envpool
 

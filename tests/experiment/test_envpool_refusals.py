@@ -9,7 +9,8 @@ import pytest
 
 from experiment import envpool_environment
 from experiment.errors import ConfigurationError
-from tests.experiment.test_envpool_environment import make, needs_envpool
+from tests.experiment.made_presets import needs_envpool
+from tests.experiment.test_envpool_environment import make
 
 
 @needs_envpool
@@ -61,5 +62,5 @@ def test_what_no_policy_can_act_in_is_refused(name: str, why: str) -> None:
 def test_without_envpool_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other environments need it not: nothing imports it before."""
     monkeypatch.setitem(sys.modules, "envpool", None)
-    with pytest.raises(ConfigurationError, match=r"'antiphon\[envpool\]'"):
+    with pytest.raises(ConfigurationError, match=r"-e '\.\[envpool\]'"):
         make()

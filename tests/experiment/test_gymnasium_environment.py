@@ -21,7 +21,7 @@ from experiment.gymnasium_environment import gymnasium_environment
 
 needs_gymnasium = pytest.mark.skipif(
     importlib.util.find_spec("gymnasium") is None,
-    reason="gymnasium is not installed: pip install 'antiphon[gymnasium]'",
+    reason="gymnasium is not installed: pip install -e '.[gymnasium]'",
 )
 
 # How each step of the scripted environment ends: (terminated, truncated).

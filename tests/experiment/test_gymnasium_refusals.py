@@ -53,5 +53,5 @@ def test_arguments_have_names(arguments: Any) -> None:
 def test_without_gymnasium_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other environments need it not: nothing imports it before."""
     monkeypatch.setitem(sys.modules, "gymnasium", None)
-    with pytest.raises(ConfigurationError, match=r"'antiphon\[gymnasium\]'"):
+    with pytest.raises(ConfigurationError, match=r"-e '\.\[gymnasium\]'"):
         gymnasium_environment("CartPole-v1")

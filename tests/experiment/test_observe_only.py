@@ -15,7 +15,7 @@ from experiment.envpool_environment import EnvPoolBatch, envpool_environment
 from experiment.errors import ConfigurationError
 from experiment.gym_batch import GymBatch
 from experiment.observe_only import observe_only
-from tests.experiment.test_envpool_environment import needs_envpool
+from tests.experiment.made_presets import needs_envpool
 from tests.faults import faulty_environments
 
 cartpole = functools.partial(environments.gym_environment, "CartPole-v1")

@@ -96,11 +96,28 @@ def test_what_belongs_to_single_transitions_needs_items_of_one(
     name: str, value: float
 ) -> None:
     """With the remedy."""
-    message = refused(Replay, **{name: value})
+    settings: Any = {name: value, "transitions_per_item": 8}
+    message = refused(Replay, **settings)
     assert message.startswith(f"Replay.{name} is {value}, but")
-    assert "; set Replay.transitions_per_item = 1." in message
-    settings: Any = {name: value, "transitions_per_item": 1}
-    assert getattr(Replay(**settings), name) == value
+    assert "; leave Replay.transitions_per_item out, or set it to 1." in message
+
+
+@pytest.mark.parametrize(
+    ("settings", "per_item"),
+    [
+        ({}, 8),
+        ({"batch_size": 20}, 4),
+        ({"batch_size": 7}, 1),
+        ({"frame_stack": 2}, 1),
+        ({"priority_exponent": 0.5}, 1),
+        ({"sequence_length": 5}, 1),
+        ({"sequence_length": 5, "transitions_per_item": 2}, 2),
+    ],
+)
+def test_how_many_travel_together_follows_from_what_is_set(
+    settings: dict[str, Any], per_item: int
+) -> None:
+    assert Replay(**settings).windows_per_item == per_item
 
 
 def test_what_the_first_sample_waits_for_has_to_fit_into_the_table() -> None:

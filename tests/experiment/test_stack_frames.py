@@ -17,7 +17,7 @@ from experiment.errors import ConfigurationError
 from experiment.gym_batch import GymBatch
 from experiment.stack_frames import stack_frames
 from tests.experiment.counting_game import SIZE, counting_game, stack_of
-from tests.experiment.test_envpool_environment import needs_envpool
+from tests.experiment.made_presets import needs_envpool
 
 cartpole = functools.partial(environments.gym_environment, "CartPole-v1")
 

@@ -15,7 +15,7 @@ from experiment.settings import Replay
 from launch.in_process import InProcessRun
 from reverb_server import replay_dataset, replay_layout
 from tests.experiment.counting_game import stack_of
-from tests.experiment.test_envpool_environment import needs_envpool
+from tests.experiment.made_presets import needs_envpool
 from tests.launch.a_run import options
 
 ENVS = 3

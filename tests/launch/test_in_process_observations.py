@@ -33,7 +33,7 @@ BINDINGS = [
 
 needs_gymnasium = pytest.mark.skipif(
     importlib.util.find_spec("gymnasium") is None,
-    reason="gymnasium is not installed: pip install 'antiphon[gymnasium]'",
+    reason="gymnasium is not installed: pip install -e '.[gymnasium]'",
 )
 
 

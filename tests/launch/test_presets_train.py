@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from experiment import definition, gin_text, presets
+from experiment import definition, gin_text
 from launch.in_process import InProcessRun
-from tests.experiment.test_envpool_environment import needs_envpool
+from tests.experiment.made_presets import PATHS, PRESETS
 from tests.launch.a_run import options
 
 # Small enough for a test; what is learned, and by what, stays the preset's own.
@@ -37,15 +36,7 @@ def small(path: Path) -> tuple[str, ...]:
     return SMALL if takes_random_steps else SMALL_ON_POLICY
 
 
-def can_be_made(path: Path) -> Any:
-    """The preset; skipped where an extra that it needs is not installed."""
-    marks = [needs_envpool] if "atari_environment" in path.read_text() else []
-    return pytest.param(path, marks=marks, id=path.stem)
-
-
-@pytest.mark.parametrize(
-    "path", [can_be_made(path) for path in sorted(presets.PRESETS.glob("*.gin"))]
-)
+@pytest.mark.parametrize("path", PRESETS)
 def test_a_preset_learns_from_what_it_collects(path: Path, tmp_path: Path) -> None:
     """All roles in one process; all weights of its policy move, and stay finite."""
     given = options(
@@ -76,9 +67,7 @@ def test_a_preset_learns_from_what_it_collects(path: Path, tmp_path: Path) -> No
     assert all(finite)
 
 
-@pytest.mark.parametrize(
-    "path", sorted(presets.PRESETS.glob("*.gin")), ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_a_preset_says_what_it_is_after(path: Path) -> None:
     """A target, and a comment with what it is and where its settings are from."""
     text = path.read_text()

@@ -19,6 +19,7 @@ q_network.layers = (8,)
 dqn_agent.double_q = True
 dqn_agent.target_update_period = 3
 """
+DUELING = "q_network.dueling = True"
 PENDULUM = """
 gym_environment.name = 'Pendulum-v1'
 Experiment.agent = @{name}_agent
@@ -81,6 +82,30 @@ def test_it_takes_the_steps_that_the_agent_would_take(
     assert float(loss) == pytest.approx(np.mean(losses), rel=1e-4)
     for first, second in zip(weights(one), weights(many)):
         np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("text", [CARTPOLE, CARTPOLE + DUELING])
+def test_samples_count_as_much_as_their_weights_say(
+    text: str, jit_compile: bool
+) -> None:
+    """Those of prioritized replay; and each sample's error is told."""
+    one, many = agent_of_seed(1, text), agent_of_seed(1, text)
+    batches = experience(one)
+    importance = tf.random.stateless_uniform([BATCHES, BATCH_SIZE], [1, 2])
+    errors = []
+    for number in range(BATCHES):
+        batch = tf.nest.map_structure(lambda c, n=number: c[n], batches)
+        errors.append(np.abs(one.train(batch, importance[number]).extra.td_error))
+    compiled = CompiledAgent(many, jit_compile, largest_priority=tf.Variable(1.0))
+    loss_info = compiled.train((batches, importance))
+    np.testing.assert_allclose(loss_info.extra, errors, rtol=1e-3, atol=1e-5)
+    for first, second in zip(weights(one), weights(many)):
+        np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-5)
+    unweighted = agent_of_seed(1, text)
+    CompiledAgent(unweighted, jit_compile).train(batches)
+    pairs = zip(weights(many), weights(unweighted))
+    assert not all(np.allclose(*pair, rtol=1e-2, atol=1e-4) for pair in pairs)
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])

@@ -34,7 +34,7 @@ def table(
         tables.REPLAY,
         sampler=reverb.selectors.Uniform(),
         remover=reverb.selectors.Fifo(),
-        max_size=replay.max_size // replay.transitions_per_item,
+        max_size=replay.max_size // replay.windows_per_item,
         rate_limiter=rate_limiter.rate_limiter(
             replay, collect, Train(steps_per_call=STEPS), num_actors
         ),
@@ -233,7 +233,7 @@ def test_actors_and_learner_go_on_and_keep_the_ratio(
         samples_per_insert=ratio,
         samples_per_insert_tolerance=tolerance,
         batch_size=settings.batch_size,
-        transitions_per_item=settings.transitions_per_item,
+        transitions_per_item=settings.windows_per_item,
     )
     layout = replay_layout(cartpole.agent, replay)
     served = serve([table(replay, collect, actors, {"steps": layout.signature})])
@@ -251,8 +251,8 @@ def test_actors_and_learner_go_on_and_keep_the_ratio(
     wait_until(lambda: len(taken) == wanted)
     stop.set()
     inserted, sampled = counts(served)
-    assert sampled * replay.transitions_per_item >= wanted * STEPS * replay.batch_size
-    allowed = tolerance / replay.transitions_per_item
+    assert sampled * replay.windows_per_item >= wanted * STEPS * replay.batch_size
+    allowed = tolerance / replay.windows_per_item
     assert abs(ratio * (inserted - 1) - sampled) <= allowed + ratio
     for writer in writers:
         writer.join(timeout=20)

@@ -10,11 +10,12 @@ import reverb
 import tensorflow as tf
 from tf_agents.policies.random_tf_policy import RandomTFPolicy
 
-from experiment import definition, environments, presets
+from experiment import definition, environments
 from experiment.definition import Experiment
 from experiment.errors import ConfigurationError
 from experiment.settings import Collect, Replay
 from reverb_server import tables
+from tests.experiment.made_presets import PRESETS
 from tests.reverb_server.conftest import Built, Serve, Served
 
 SMALL = Experiment(
@@ -124,9 +125,7 @@ def test_settings_that_cannot_work_are_refused(cartpole: Built) -> None:
         tables.make_tables(experiment, *cartpole, 1, "r/1")
 
 
-@pytest.mark.parametrize(
-    "path", sorted(presets.PRESETS.glob("*.gin")), ids=lambda path: path.name
-)
+@pytest.mark.parametrize("path", PRESETS)
 def test_every_preset_makes_its_tables(path: Path) -> None:
     """For few actors and for many."""
     experiment = definition.load_file(path)

@@ -24,7 +24,7 @@ LONG = Finding(OK, "step", " ".join(["columns"] * 20))
     ("flag", "said"),
     [
         ("--gin_file=nope.gin", "--gin_file is 'nope.gin', which is neither a file"),
-        ("--gin_bindings=Replay.batch_size = 7", "it must divide Replay.batch_size"),
+        ("--gin_bindings=Replay.transitions_per_item = 7", "it must divide Replay.bat"),
         ("--gin_bindings=Experiment.agent = @nope", "No configurable matching refer"),
         ("--episodes=0", "--episodes is 0; it must be a whole number >= 1."),
         ("--env_steps=0", "--env_steps is 0; it must be a whole number >= 1."),
