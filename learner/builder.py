@@ -9,7 +9,7 @@ import tensorflow as tf
 from tf_agents.agents import tf_agent
 from tf_agents.train import learner as tf_learner
 
-from experiment import seeding
+from experiment import run_dir, seeding
 from experiment.agents import OnPolicyAgent
 from experiment.definition import Experiment
 from experiment.idle import IdleLimit
@@ -121,6 +121,7 @@ def build_trainer(
         Publisher(address),
         PolicyExporter(agent, train_step, root_dir),
         store_replay=store_replay,
+        checkpoints_dir=root_dir / run_dir.CHECKPOINTS,
         updates=updates,
         summary_interval=experiment.train.summary_interval,
     )

@@ -38,7 +38,7 @@ def prepare(root_dir: Path, manifest: Manifest) -> int | None:
     """
     folder = root_dir / run_dir.CHECKPOINTS
     _require_own(folder, manifest)
-    _remove_unfinished(folder)
+    remove_unfinished(folder)
     steps = _steps(folder)
     whole = [step for step in steps if _is_whole(folder, step)]
     if steps and not whole:
@@ -68,8 +68,12 @@ def prepare(root_dir: Path, manifest: Manifest) -> int | None:
     return whole[-1]
 
 
-def _remove_unfinished(folder: Path) -> None:
-    """What a learner that died, or a full disk, left behind; the index comes last."""
+def remove_unfinished(folder: Path) -> None:
+    """Removes what a learner that died, or a full disk, left behind.
+
+    Args:
+      folder: Of the checkpoints; the index of one is written last.
+    """
     for unfinished in folder.glob(f"{_PREFIX}*_temp*"):
         shutil.rmtree(unfinished, ignore_errors=True)
     for data in folder.glob(f"{_PREFIX}*.data-*"):

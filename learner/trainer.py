@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from pathlib import Path
 from typing import Any, Callable
 
 import numpy as np
@@ -15,6 +16,7 @@ from tf_agents.typing import types
 
 from experiment.errors import ConfigurationError, DivergedError, one_line
 from experiment.interval import Interval
+from learner import checkpoints
 from learner.batch_queue import BatchQueue
 from learner.policy_export import PolicyExporter
 from learner.policy_lag import PolicyLag
@@ -44,6 +46,7 @@ class Trainer:
         exporter: PolicyExporter,
         *,
         store_replay: Callable[[int], str | None],
+        checkpoints_dir: Path,
         summary_interval: int,
         updates: PriorityUpdates | None = None,
     ) -> None:
@@ -55,6 +58,7 @@ class Trainer:
         self.publisher = publisher
         self._exporter = exporter
         self._store_replay = store_replay
+        self._checkpoints_dir = checkpoints_dir
         self._summary_interval = summary_interval
         self._updates = updates
         self._histogram = Interval(_HISTOGRAM_S)
@@ -172,6 +176,8 @@ class Trainer:
         except (tf.errors.OpError, OSError) as error:  # The disk is full, say.
             # It takes a checkpoint that failed for written.
             checkpoint_trigger.set_start(-1)
+            # The next tries would leave as much again, however long the disk is full.
+            checkpoints.remove_unfinished(self._checkpoints_dir)
             problem = one_line(error)
         self._problem = problem and (
             f"train step {self.train_step} could not be stored, training goes on: "

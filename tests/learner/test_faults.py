@@ -134,6 +134,7 @@ with learner_tests._learn(Path(sys.argv[1])) as learning:
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))
     trainer.save()
+    print("left", [path.name for path in Path(sys.argv[1]).rglob("ckpt-*")], flush=True)
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     learner_tests.run_until(trainer, 4)
     trainer.save()
@@ -153,5 +154,6 @@ def test_a_full_disk_does_not_end_the_training(tmp_path: Path) -> None:
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
+    assert "left []" in ended.stdout.splitlines()
     assert ended.stdout.splitlines()[-1] == "restored 4"
     assert "train step 2 could not be stored, training goes on" in ended.stderr
