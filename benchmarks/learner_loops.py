@@ -72,7 +72,7 @@ def main(address: str, seconds: float, rounds: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         trainer = builder.build(experiment, run, Path(folder))
         trainer.publish()
-        per_item = experiment.replay.windows_per_item
+        per_item = experiment.replay.env_steps_per_item
         while run.env_steps(per_item) < _ITEMS * per_item and run.is_running():
             time.sleep(0.1)
         print(json.dumps({"env_steps": run.env_steps(per_item)}), flush=True)

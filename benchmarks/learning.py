@@ -77,8 +77,10 @@ def _has_ended(child: Child) -> bool | None:
     return True if child.exit_code == EXIT_FINISHED else None
 
 
-def summary(name: str, rows: Sequence[dict[str, Any]], command: str) -> dict[str, Any]:
-    """The row of the page."""
+def summary(
+    name: str, rows: Sequence[dict[str, Any]], seeds: int, command: str
+) -> dict[str, Any]:
+    """The row of the page, while some of the seeds may be missing."""
     returns = [row["return"] for row in rows]
     reached = sum(row["status"] == run_status.TARGET_REACHED for row in rows)
     mean = {
@@ -87,7 +89,7 @@ def summary(name: str, rows: Sequence[dict[str, Any]], command: str) -> dict[str
     }
     return {
         "name": name,
-        "seeds": len(rows),
+        "seeds": seeds if len(rows) == seeds else f"{len(rows)} of {seeds}",
         "return": f"{statistics.fmean(returns):,.1f}",
         "worst to best": f"{min(returns):,.1f} to {max(returns):,.1f}",
         "reached the target": f"{reached} of {len(rows)}",
@@ -109,7 +111,8 @@ def main() -> int:
         print(*row.values(), flush=True)
         told.rows.append(row)
         runs.append(evaluations)
-        told.summary = summary(name, told.rows, _own_command(preset, options))
+        command = _own_command(preset, options)
+        told.summary = summary(name, told.rows, _SEEDS.value, command)
         _show_on_page(name, told.summary, runs)
         told.write(_JSON.value)
     told.show()

@@ -81,7 +81,7 @@ class EnvPoolBatch(py_environment.PyEnvironment):
         return self._task.action_spec
 
     def seed(self, seed: int | np.random.SeedSequence | None) -> None:
-        """Gives each environment its own seed, derived from this one.
+        """Gives each environment a seed: one derived from this one, and the next ones.
 
         EnvPool takes seeds only when it makes environments, so they are made anew, and
         the next step is a first one.
@@ -89,7 +89,7 @@ class EnvPoolBatch(py_environment.PyEnvironment):
         if not isinstance(seed, np.random.SeedSequence):
             seed = np.random.SeedSequence(seed)
         self.close()
-        self._seeds = seed.generate_state(self._count)
+        self._seed = int(seed.generate_state(1)[0])
 
     def close(self) -> None:
         """Ends the threads; a later step starts new ones."""
@@ -98,7 +98,7 @@ class EnvPoolBatch(py_environment.PyEnvironment):
 
     def _reset(self) -> ts.TimeStep:
         if self._pool is None:
-            self._pool = self._task.make_pool(self._count, self._seeds)
+            self._pool = self._task.make_pool(self._count, self._seed)
         observation, self._lives = self._seen(*self._pool.reset())
         self._steps = np.zeros(self._count, np.int64)
         self._last = self._cut_off = np.zeros(self._count, bool)

@@ -119,19 +119,18 @@ class EnvPoolTask:
         self._moves_channels = _has_channels_first(spec.config, seen)
         self.observation_spec = _channels_last(seen) if self._moves_channels else seen
 
-    def make_pool(self, count: int, seeds: np.ndarray) -> Any:
-        """Makes `count` environments; those of 0.8 have the first seed, and its next.
+    def make_pool(self, count: int, seed: int) -> Any:
+        """Makes `count` environments; they have this seed and the next ones.
 
         EnvPool counts the steps for itself too; its limit is set where it is never
         met, because it tells nobody whether an episode that ends there has ended.
         """
-        numbers = [int(seed) % (_NO_LIMIT - count) for seed in seeds]
         pool = self._envpool.make(
             self._name,
             "gymnasium",
             num_envs=count,
             num_threads=min(self._num_threads, count),
-            seed=numbers[0],  # The others get the next ones.
+            seed=seed % (_NO_LIMIT - count),
             max_episode_steps=min(self.limit + 1, _NO_LIMIT),
             **self._options,
         )

@@ -39,8 +39,8 @@ class Replay:
       batch_size: Transitions in a training batch.
       transitions_per_item: Transitions that travel together as one Reverb item.
         More are faster; each transition stays equally likely to be sampled. None takes
-        1 where each has to be alone (priorities, stacks of frames, sequences), else 8,
-        or as many below as divide the batch.
+        1 where each has to be alone (priorities, stacks of frames, sequences), else the
+        largest of 8, 4, 2 and 1 that divides the batch.
       sequence_length: Steps of a window, for agents that train on sequences, with a
         recurrent network say; None for all others, which know how many they need.
         Batches and samples per insert are counted in windows then, sizes still in

@@ -17,6 +17,6 @@ if __name__ == "__main__":
     sys.path.append("")
     del sys.argv[0]
     # Imports make hundreds of thousands of objects and no garbage: looking for some
-    # takes a sixth of the start (docs/performance.md). `process.run` enables it.
+    # takes a fifth of the start (docs/performance.md). `process.run` enables it.
     gc.disable()
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import time
@@ -177,7 +178,8 @@ class Trainer:
             # It takes a checkpoint that failed for written.
             checkpoint_trigger.set_start(-1)
             # The next tries would leave as much again, however long the disk is full.
-            checkpoints.remove_unfinished(self._checkpoints_dir)
+            with contextlib.suppress(OSError):  # It may be read-only by now.
+                checkpoints.remove_unfinished(self._checkpoints_dir)
             problem = one_line(error)
         self._problem = problem and (
             f"train step {self.train_step} could not be stored, training goes on: "

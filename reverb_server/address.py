@@ -103,15 +103,16 @@ def ask(client: reverb.Client, timeout_s: float = SERVER_TIMEOUT_S) -> dict[str,
     Raises:
       TimeoutError: Nobody answered in time.
     """
-    deadline = time.monotonic() + timeout_s
+    start = time.monotonic()
     while True:
         try:
             return dict(client.server_info(timeout=_ANSWER_TIMEOUT_S))
         except NO_ANSWER as error:
-            if time.monotonic() > deadline:
+            waited_s = time.monotonic() - start
+            if waited_s > timeout_s:
                 raise TimeoutError(
                     f"the Reverb server at {client.server_address} has not answered "
-                    f"for {timeout_s:.0f} s; see its log."
+                    f"for {waited_s:.0f} s; see its log."
                 ) from error
             time.sleep(_RETRY_S)
 

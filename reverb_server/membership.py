@@ -120,7 +120,7 @@ class Membership:
           Why it has ended, and the weights it has ended with.
 
         Raises:
-          TimeoutError: The server is gone for good.
+          TimeoutError: The server is gone for good; Reverb's own errors mean the same.
         """
         deadline = time.monotonic() + SERVER_TIMEOUT_S
         while self._end is None:
@@ -130,7 +130,9 @@ class Membership:
             except (TimeoutError, *address_lib.NO_ANSWER) as error:
                 if time.monotonic() > deadline:
                     raise
-                logging.warning("the end is not told yet, trying again: %s", error)
+                reason = one_line(error)
+                logging.warning("the end is not told yet, trying again: %s", reason)
+                self._stop.wait(_POLL_S)
         return self._end
 
     def store_replay(self, train_step: int) -> str | None:

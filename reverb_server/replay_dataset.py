@@ -70,7 +70,7 @@ def replay_dataset(
             info = _with_priorities(info, sample.info, batch_size, importance_exponent)
         return steps.trajectory, info
 
-    items = STACK * batch_size // layout.transitions_per_item
+    items = STACK * batch_size // layout.windows_per_item
     return samples.batch(items, drop_remainder=True).map(unpack)
 
 

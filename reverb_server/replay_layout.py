@@ -39,7 +39,7 @@ _LARGE_STEP_BYTES = 2_000
 
 @dataclasses.dataclass(frozen=True)
 class ReplayLayout:
-    """Shape and content of an item: `transitions_per_item` windows of steps.
+    """Shape and content of an item: `windows_per_item` windows of steps.
 
     Items of one window share the steps in which windows overlap: each is stored once.
     Items of several hold whole windows, which is faster; each step is stored as often
@@ -48,7 +48,7 @@ class ReplayLayout:
     Attributes:
       codec: Packs one `Step`.
       sequence_length: Steps in one window: 2 for one transition.
-      transitions_per_item: Windows in one item, of independent environments.
+      windows_per_item: In one item, of independent environments.
       stride: Steps from the beginning of one window to that of the next.
       spans_episodes: Whether a window may hold the end of an episode and the beginning
         of the next anywhere. If not, only what follows a terminal state may be of the
@@ -60,7 +60,7 @@ class ReplayLayout:
 
     codec: StepCodec
     sequence_length: int
-    transitions_per_item: int
+    windows_per_item: int
     stride: int = 1
     spans_episodes: bool = False
     is_on_policy: bool = False
@@ -78,7 +78,7 @@ class ReplayLayout:
         Reverb keeps the name, so a table tells what its bytes are.
         """
         return tf.TensorSpec(
-            [self.transitions_per_item * self.stored_length, self.codec.step_bytes],
+            [self.windows_per_item * self.stored_length, self.codec.step_bytes],
             tf.uint8,
             name=" ".join(self._contents),
         )
@@ -86,7 +86,7 @@ class ReplayLayout:
     @property
     def _contents(self) -> tuple[str, ...]:
         """In words: items of the same size may be of windows of other lengths."""
-        windows = f"windows:{self.transitions_per_item}x{self.sequence_length}"
+        windows = f"windows:{self.windows_per_item}x{self.sequence_length}"
         stacks = [] if self.frames == 1 else [f"stacks:{self.frames}"]
         return windows, *stacks, *columns_of(self.codec.spec)
 
@@ -97,12 +97,12 @@ class ReplayLayout:
     @property
     def env_steps_per_item(self) -> int:
         """Environment steps that one item brings."""
-        return self.transitions_per_item * self.stride
+        return self.windows_per_item * self.stride
 
     @property
     def shares_steps(self) -> bool:
         """Whether items share steps."""
-        return self.transitions_per_item == 1
+        return self.windows_per_item == 1
 
 
 def require_signature(layout: ReplayLayout, signature: Any) -> None:
@@ -142,7 +142,7 @@ def replay_layout(agent: tf_agent.TFAgent, settings: Replay) -> ReplayLayout:
     layout = ReplayLayout(
         codec=StepCodec(Step(stored, tf.TensorSpec([], tf.int64))),
         sequence_length=_sequence_length(agent, settings),
-        transitions_per_item=settings.windows_per_item,
+        windows_per_item=settings.windows_per_item,
         stride=settings.sequence_stride,
         spans_episodes=agent.train_sequence_length is None,
         is_on_policy=isinstance(agent, OnPolicyAgent),

@@ -89,8 +89,9 @@ def _record(
         raise ConfigurationError(
             f"the stored replay table holds {before}, but the settings of today make "
             f"{wanted.signature}; take back what you changed (Replay.transitions_per_"
-            "item, Replay.frame_stack, the agent's n_step, or its data), or give up "
-            "the stored experience by --discard_replay."
+            "item or what it follows from: batch_size, priorities, sequences; "
+            "Replay.frame_stack, the agent's n_step, or its data), or give up the "
+            "stored experience by --discard_replay."
         )
     record = checkpoint_pb2.PriorityTableCheckpoint()
     record.CopyFrom(stored)

@@ -68,7 +68,7 @@ class ReplayWriter:
         self._writer.configure(("steps",), num_keep_alive_refs=kept, max_chunk_length=1)
         self._max_unsent = max(
             _MAX_UNSENT_ITEMS,
-            _MAX_UNSENT_ROUNDS * batch_size // layout.transitions_per_item,
+            _MAX_UNSENT_ROUNDS * batch_size // layout.windows_per_item,
         )
         # Steps since what no window may cross; and which of the last steps may begin
         # one, and whether an episode has just ended in a terminal state.
@@ -169,7 +169,7 @@ class ReplayWriter:
         self._recent[:, :-1] = self._recent[:, 1:]
         self._recent[:, -1] = rows
         self._pending = np.concatenate([self._pending, self._recent[complete]])
-        size = self.layout.transitions_per_item
+        size = self.layout.windows_per_item
         items = len(self._pending) // size
         for number in range(items):
             item = self._pending[number * size : (number + 1) * size]

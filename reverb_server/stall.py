@@ -10,7 +10,7 @@ import dataclasses
 from typing import Any
 
 from reverb_server.motion import SILENT_S, STILL_S, Growth, Peer, names
-from reverb_server.rate_limiter import Waits, keeps_ratio, who_waits
+from reverb_server.rate_limiter import Waits, keeps_ratio
 
 # Seconds of silence after which a process that the others do without is let go: it may
 # have been an actor for some time only.
@@ -39,9 +39,9 @@ class Scene:
     Attributes:
       table: What `server_info` said of the replay table.
       has_weights: Whether the learner has published any.
-      inserts: Items inserted.
-      samples: Items sampled.
-      held_s: Seconds for which the limiter has held whom it holds now.
+      inserts, samples: Items inserted, items sampled.
+      waits: Whom the limiter holds.
+      held_s: Seconds since it has held others, or nobody.
       actors: All ever heard of.
       learners: The same; there is one at most.
       eval_jobs: The same.
@@ -53,6 +53,7 @@ class Scene:
     has_weights: bool
     inserts: Growth
     samples: Growth
+    waits: Waits
     held_s: float
     actors: list[Peer]
     learners: list[Peer]
@@ -67,19 +68,22 @@ class Scene:
         """
         if not (self.inserts.is_still or self.samples.is_still):
             return None
-        waits = who_waits(self.table)
-        if waits is Waits.FOR_FILLING and not self.inserts.is_still and self._learner:
+        if (
+            self.waits is Waits.FOR_FILLING
+            and not self.inserts.is_still
+            and self._learner
+        ):
             return self._filling()
         if self.inserts.is_still and self._acting and not self.has_weights:
             return self._no_weights()
-        if waits is Waits.SAMPLES and not self.inserts.is_still:
+        if self.waits is Waits.SAMPLES and not self.inserts.is_still:
             return self._slow_actors()
         stall = None
-        if waits in (Waits.INSERTS, Waits.NOBODY) or not self.inserts.is_still:
-            stall = self._learner_to_blame(waits)
-        if stall is None and waits is not Waits.INSERTS:
-            stall = self._actors_to_blame(waits)
-        return stall or self._unexplained(waits)
+        if self.waits in (Waits.INSERTS, Waits.NOBODY) or not self.inserts.is_still:
+            stall = self._learner_to_blame(self.waits)
+        if stall is None and self.waits is not Waits.INSERTS:
+            stall = self._actors_to_blame(self.waits)
+        return stall or self._unexplained()
 
     def missed(self) -> Stall | None:
         """Who is silent or hangs although the others go on."""
@@ -274,10 +278,10 @@ class Scene:
             "more",
         )
 
-    def _unexplained(self, waits: Waits) -> Stall | None:
+    def _unexplained(self) -> Stall | None:
         """All that should go on are heard of, and nothing is known to hold them."""
         counts = {"inserts": self.inserts, "samples": self.samples}
-        counts.pop(waits.held, None)
+        counts.pop(self.waits.held, None)
         # Who was held until just now has had no time to move; silence is seen late.
         still_s = {name: min(counts[name].still_s, self.held_s) for name in counts}
         stands = [name for name in counts if still_s[name] >= SILENT_S + STILL_S]

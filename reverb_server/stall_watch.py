@@ -70,6 +70,7 @@ class StallWatch:
                 has_weights=bool(info[tables.VARIABLES].current_size),
                 inserts=self._inserts,
                 samples=self._samples,
+                waits=waits,
                 held_s=now - self._held_since,
                 actors=self._peers.all(figures.ACTOR, now),
                 learners=self._peers.all(figures.LEARNER, now),

@@ -64,7 +64,11 @@ def specs_of(weights: types.NestedVariable) -> types.NestedTensorSpec:
     )
 
 
-def require_weights(client: reverb.Client, weights: types.NestedVariable) -> None:
+def require_weights(
+    client: reverb.Client,
+    weights: types.NestedVariable,
+    timeout_s: float = address.SERVER_TIMEOUT_S,
+) -> None:
     """Refuses a server whose weights are not those of the agent built here.
 
     Reverb compares shapes, and only when a row is written; it takes another nest.
@@ -72,11 +76,13 @@ def require_weights(client: reverb.Client, weights: types.NestedVariable) -> Non
     Args:
       client: Of the server.
       weights: As `weights_of` has them.
+      timeout_s: Seconds to wait for the server.
 
     Raises:
       ConfigurationError: They differ.
+      TimeoutError: The server does not answer.
     """
-    found = address.ask(client)[VARIABLES].signature
+    found = address.ask(client, timeout_s)[VARIABLES].signature
     wanted = specs_of(weights)
     if found == wanted:
         return

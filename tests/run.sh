@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that has to hold: format, lint, types, import directions, tests.
 # With arguments only pytest runs, and gets them: tests/run.sh tests/actor -k name
-# What can go wrong in whole runs, the slow tests too: tests/run.sh --faults
+# What can go wrong in whole runs, and the benchmarks, slow tests too: tests/run.sh --faults
 set -euo pipefail
 
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."

@@ -86,7 +86,7 @@ class Parts:
         [table] = [each.info for each in made if each.name == tables.REPLAY]
         self._layout = layout = replay_layout.replay_layout(self._agent, replay)
         signature = layout.signature
-        count = layout.transitions_per_item
+        count = layout.windows_per_item
         shape = "x".join(map(str, signature.shape))
         yield Finding(
             OK,

@@ -101,7 +101,7 @@ class Benchmark:
             tables.REPLAY,
             sampler=reverb.selectors.Uniform(),
             remover=reverb.selectors.Fifo(),
-            max_size=_TABLE_SIZE // self._layout.transitions_per_item,
+            max_size=_TABLE_SIZE // self._layout.windows_per_item,
             rate_limiter=reverb.rate_limiters.MinSize(1),
             signature={"steps": self._layout.signature},
         )

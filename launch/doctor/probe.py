@@ -6,6 +6,7 @@ crash in between. Each check has a deadline, by a signal that ends the process.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -23,6 +24,7 @@ def main() -> None:
     options = options_lib.read(sys.argv[1:])
     requirements.is_told = True  # By the process that has started this one.
     imported = [_run(group) for group in imports.groups()]
+    gc.enable()  # launch/run_module.py has turned it off.
     antiphon = Check("antiphon", lambda: imports.check("antiphon"))
     if all(imported) and _run([antiphon]):
         for group in _groups(options):

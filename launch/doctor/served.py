@@ -108,7 +108,7 @@ class Server:
         replay_layout.require_signature(layout, self._info[tables.REPLAY].signature)
         largest = priorities.largest_priority(experiment.replay)
         weights = tables.weights_of(agent, train_step, largest)
-        tables.require_weights(self._client, weights)
+        tables.require_weights(self._client, weights, _ANSWER_TIMEOUT_S)
         return Finding(OK, "layout", "experience and weights are as they would be here")
 
     def contents(self) -> Finding:

@@ -56,7 +56,7 @@ class Acting:
 
     def transitions(self) -> list[Transition]:
         """Takes all that was written out of the table, in order."""
-        items = self.writer.transitions // self.layout.transitions_per_item
+        items = self.writer.transitions // self.layout.windows_per_item
         return [
             Transition(
                 reward=float(step.trajectory.reward[0]),

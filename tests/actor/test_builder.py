@@ -20,7 +20,7 @@ from tests.reverb_server.waiting import wait_until
 
 PRIORITIZED = """
 Replay.priority_exponent = 0.6
-Replay.transitions_per_item = 1
+Replay.transitions_per_item = None
 Replay.samples_per_insert = None
 Collect.initial_collect_steps = 0
 Replay.min_size_to_sample = 1

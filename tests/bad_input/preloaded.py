@@ -8,6 +8,7 @@ output, variables of the environment. Answers each by a line with the exit code.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -62,6 +63,7 @@ def run(main: Callable[[], int], arguments: list[str]) -> int:
         return int(end.code or 0)
     finally:
         signal.alarm(0)
+        gc.unfreeze()  # What this main has left is garbage.
     return 0
 
 

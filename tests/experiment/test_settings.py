@@ -14,7 +14,6 @@ COUNTS = [  # Whole numbers from 1.
     (Replay, "max_size"),
     (Replay, "min_size_to_sample"),
     (Replay, "batch_size"),
-    (Replay, "transitions_per_item"),
     (Replay, "frame_stack"),
     (Collect, "envs_per_actor"),
     (Train, "max_train_steps"),

@@ -44,9 +44,11 @@ def endless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture
-def well(endless: Running) -> Running:
+def well(endless: Running) -> Iterator[Running]:
     """The run as a test finds it, whose news are of this test."""
-    return Running(endless.command, endless.folder)
+    yield Running(endless.command, endless.folder)
+    for demand in ("stall", "leak", "observation", "reward"):
+        endless.folder.with_name(demand).unlink(missing_ok=True)
 
 
 def _pids(running: Running) -> set[int]:

@@ -25,7 +25,6 @@ BINDINGS = [
     "q_network.layers = (8,)",
     "q_network.conv_layers = ((4, 2, 1),)",
     "Replay.frame_stack = 4",
-    "Replay.transitions_per_item = 1",
     f"Replay.batch_size = {BATCH_SIZE}",
     "Replay.min_size_to_sample = 16",
     "Replay.samples_per_insert = None",  # So that the test may sample as it likes.

@@ -24,7 +24,7 @@ from tests.reverb_server.waiting import wait_until
 
 SETTINGS = """
 Replay.priority_exponent = 0.6
-Replay.transitions_per_item = 1
+Replay.transitions_per_item = None
 Replay.max_size = 1000
 Train.steps_per_call = 1
 dqn_agent.learning_rate = 1e-3

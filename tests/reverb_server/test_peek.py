@@ -89,7 +89,7 @@ def collect(
 
     driver = py_driver.PyDriver(environment, policy, [observe], max_steps=max_steps)
     driver.run(environment.reset())
-    items = writer.transitions // layout.transitions_per_item
+    items = writer.transitions // layout.windows_per_item
     wait_until(lambda: run.client.server_info()[tables.REPLAY].current_size == items)
     return seen
 

@@ -118,7 +118,7 @@ def test_policy_info_and_longer_windows_are_printed() -> None:
         discount=number,
     )
     spec = Step(content, tf.TensorSpec([], tf.int64))
-    layout = ReplayLayout(StepCodec(spec), sequence_length=3, transitions_per_item=2)
+    layout = ReplayLayout(StepCodec(spec), sequence_length=3, windows_per_item=2)
     steps = tf.nest.map_structure(
         lambda column: np.ones((6, *column.shape), column.dtype.as_numpy_dtype), spec
     )

@@ -241,7 +241,9 @@ def test_a_server_that_stays_away_is_named(port: Port, tmp_path: Path) -> None:
     first = port.serve(manifest(tmp_path))
     client = reverb.Client(first.address)
     port.stop()
-    with pytest.raises(TimeoutError, match=f"{first.address} has not answered for 1 s"):
+    with pytest.raises(
+        TimeoutError, match=f"{first.address} has not answered for [1-9]"
+    ):
         address.ask(client, 1)
 
 

@@ -85,6 +85,10 @@ def test_all_that_a_run_needs_is_built_and_tried(preset: Path, tmp_path: Path) -
     assert texts["step"].startswith("40 bytes: step_type:int32(), ")
     assert texts["item"] == "8 windows of 2 steps, as uint8[16x40]"
     assert texts["table"] == "12,500 items at most; sampler uniform, remover fifo"
+    assert texts["signatures"] == (
+        "replay steps:uint8(16,40); variables 5 columns; run string(); end 6 columns; "
+        "telemetry string()"
+    )
     assert texts["limiter"] == "samples from 1,000 transitions on, 8 for each insert"
     # Each step lies in two windows: 100,000 * 2 * 40 bytes.
     assert texts["memory"].startswith("a full table has 8.0 MB")
