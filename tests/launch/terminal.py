@@ -19,8 +19,13 @@ from typing import Callable
 
 import pytest
 
+from tests.reverb_server.waiting import wait_until
+
 # Whatever the terminal is that the tests run in.
 _ENVIRONMENT = {"TERM": "xterm-256color", "COLUMNS": "", "LINES": ""}
+
+# Comes out of a terminal after all that its program has written.
+_LAST = b"\0"
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 
@@ -76,8 +81,12 @@ class Terminal:
         self.process.send_signal(number)
 
     def wait(self, timeout_s: float) -> int:
-        """Waits for its end; returns its exit code."""
-        return self.process.wait(timeout_s)
+        """Waits for its end, and for all that it has written; returns its exit code."""
+        code = self.process.wait(timeout_s)
+        os.write(self._slave, _LAST)
+        wait_until(lambda: self._written.endswith(_LAST))
+        self._written = self._written[: -len(_LAST)]
+        return code
 
     def assert_left_as_it_was(self) -> None:
         """With a cursor, at the beginning of a line, in the modes of before."""
