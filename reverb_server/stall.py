@@ -68,11 +68,8 @@ class Scene:
         """
         if not (self.inserts.is_still or self.samples.is_still):
             return None
-        if (
-            self.waits is Waits.FOR_FILLING
-            and not self.inserts.is_still
-            and self._learner
-        ):
+        is_filling = self.waits is Waits.FOR_FILLING and not self.inserts.is_still
+        if is_filling and self._learner:
             return self._filling()
         if self.inserts.is_still and self._acting and not self.has_weights:
             return self._no_weights()

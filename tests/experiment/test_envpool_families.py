@@ -100,7 +100,7 @@ def test_an_end_is_told_from_the_registered_limit(name: str, ends: bool) -> None
 def test_an_image_is_not_mixed_up_when_its_channels_move(name: str) -> None:
     """It is EnvPool's own, pixel by pixel, also where an episode is cut off."""
     batch = batch_of(name, 2, 3)
-    raw = batch._task.make_pool(2, batch._seeds)
+    raw = batch._task.make_pool(2, batch._seed)
     expected = [raw.reset()[0]]
     expected += [raw.step(standing_still(batch))[0] for _ in range(3)]
     seen = [batch.reset(), *(batch.step(standing_still(batch)) for _ in range(4))]
