@@ -43,8 +43,7 @@ class Scene:
       waits: Whom the limiter holds.
       held_s: Seconds since it has held others, or nobody.
       actors: All ever heard of.
-      learners: The same; there is one at most.
-      eval_jobs: The same.
+      learners, eval_jobs: The same; there is one of each at most.
       address: host:port of the server.
       per_item: Transitions of an item.
     """
