@@ -15,6 +15,7 @@ _FIXED = (
     "atari_environment.name",
     "observe_only.environment",
     "observe_only.entries",
+    "observe_only.factors",
     "stack_frames.environment",
 )
 

@@ -21,7 +21,7 @@ from typing import Any, Callable, NoReturn
 from absl import flags
 
 # Seconds after which the kernel ends a main that waits for something.
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 
 
 @contextlib.contextmanager

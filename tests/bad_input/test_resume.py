@@ -83,8 +83,8 @@ def refuse_resume(refuse: Refuse, folder: Path) -> Refuse:
 def _stop(running: Running, number: signal.Signals) -> None:
     """Tells a run to stop; it leaves no process."""
     running.command.send(number)
-    # The launcher kills what is left by then; without a load it takes 5 s.
-    code = running.command.wait(4 * GRACE_S)
+    # The launcher ends by force after 4 graces; without a load it takes 5 s.
+    code = running.command.wait(4 * GRACE_S + 20)
     assert code == 128 + number, running.command.output
     running.command.assert_nothing_is_left(timeout_s=1)
 

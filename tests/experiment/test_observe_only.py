@@ -66,6 +66,37 @@ def test_a_batch_shows_these_entries_and_is_the_same_else(
     assert ended >= 3
 
 
+@pytest.mark.parametrize(
+    "factory",
+    [
+        cartpole,
+        pytest.param(
+            functools.partial(envpool_environment, "CartPole-v1"), marks=needs_envpool
+        ),
+    ],
+)
+def test_factors_multiply_what_is_seen_and_its_bounds(
+    factory: Callable[[], Any],
+) -> None:
+    """One entry each; no bound becomes infinite, and the type stays."""
+    seed = np.random.SeedSequence(2)
+    whole = environments.batched(factory, 3, seed)
+    make = functools.partial(observe_only, factory, (1, 2), (4.0, 20.0))
+    part = environments.batched(make, 3, seed)
+    spec = part.observation_spec()
+    assert spec.dtype == np.float32
+    assert np.isfinite(spec.maximum).all()
+    bound = np.broadcast_to(whole.observation_spec().maximum, (4,))[2]
+    assert spec.maximum[1] == pytest.approx(20.0 * bound)
+    whole.reset(), part.reset()
+    for _ in range(12):
+        action = np.ones(3, np.int64)
+        expected = whole.step(action).observation[:, [1, 2]] * np.float32([4.0, 20.0])
+        seen = part.step(action).observation
+        assert seen.dtype == np.float32
+        np.testing.assert_array_equal(seen, expected)
+
+
 def test_batches_keep_their_speed() -> None:
     """They are those of the environment itself."""
     make = functools.partial(observe_only, cartpole, (0,))
@@ -106,6 +137,25 @@ def test_entries_that_there_are_not_are_refused(entries: Any) -> None:
     """The gin parameter is named."""
     with pytest.raises(ConfigurationError, match=r"observe_only\.entries is"):
         observe_only(cartpole, entries)
+
+
+@pytest.mark.parametrize(
+    "factors",
+    [(), (1.0,), (1.0, 0.0), (1.0, -2.0), (1.0, "2"), 3.0, (1.0, float("nan"))],
+)
+def test_factors_that_are_not_one_for_each_entry_are_refused(factors: Any) -> None:
+    """The gin parameter is named."""
+    with pytest.raises(ConfigurationError, match=r"observe_only\.factors is"):
+        observe_only(cartpole, (0, 2), factors)
+
+
+def test_whole_numbers_have_no_factors() -> None:
+    """Products of theirs would be cut off."""
+    environment = cartpole()
+    spec = array_spec.ArraySpec((4,), np.int32)
+    environment.observation_spec = lambda: spec
+    with pytest.raises(ConfigurationError, match="but the observation is of int32; l"):
+        observe_only(lambda: environment, (1,), (2.0,))
 
 
 @pytest.mark.parametrize("name", ["FrozenLake-v1", "Blackjack-v1"])

@@ -46,7 +46,7 @@ def test_a_second_ctrl_c_ends_everything_now(run: Run) -> None:
     running.command.send(signal.SIGINT)
     running.wait(lambda: len(running.command.processes()) < count)
     running.command.send(signal.SIGINT)
-    assert running.command.wait(10) == 130
+    assert running.command.wait(30) == 130
     running.command.assert_nothing_is_left(timeout_s=15)
 
 
