@@ -93,6 +93,11 @@ class Peer:
         return self.silent_s >= SILENT_S
 
     @property
+    def has_left(self) -> bool:
+        """Whether it has said that it goes: it was told to, or is through."""
+        return bool(self.row.get("has_left"))
+
+    @property
     def environment_stalled_s(self) -> float:
         """Seconds that its environment has let it wait; 0 if it says nothing of it."""
         return float(self.row.get("environment_stalled_s") or 0)

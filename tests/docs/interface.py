@@ -30,6 +30,7 @@ PROCESSES = (
     "launch.report",
     "launch.doctor",
     "launch.check",
+    "launch.scale",
 )
 
 

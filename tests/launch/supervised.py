@@ -23,6 +23,7 @@ import json, sys
 from pathlib import Path
 from experiment import process
 from launch import failures, restarts, supervisor
+from launch import roles as roles_lib
 from launch.children import Role
 from launch.options import Options
 from launch.plain_view import PlainView
@@ -32,7 +33,7 @@ for name, value in changes.items():
     homes = (failures, restarts, supervisor, PlainView)
     [home] = [each for each in homes if hasattr(each, name)]
     setattr(home, name, value)
-supervisor.describe = lambda options, port: [Role(**role) for role in roles]
+roles_lib.describe = lambda options, port: [Role(**role) for role in roles]
 options = Options(**{**options, "root_dir": Path(options["root_dir"])})
 
 supervised = supervisor.Supervisor(options, 8008, PlainView())

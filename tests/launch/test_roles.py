@@ -1,4 +1,4 @@
-"""launch/supervisor.py: the processes that a run consists of."""
+"""launch/roles.py: the processes that a run consists of."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from launch.children import Role
-from launch.supervisor import describe
+from launch.roles import describe
 from tests.launch.a_run import options
 
 # What the server has defaults for.
