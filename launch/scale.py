@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import time
 from pathlib import Path
 from typing import Any, Callable
@@ -85,10 +86,11 @@ def scale(root_dir: Path, num_actors: int, say: Callable[[str], None]) -> str:
       TimeoutError: It has taken the number up, but has not got there in time.
     """
     start, before = time.monotonic(), _scalable(root_dir).num_actors
-    memory.check(num_actors)
-    warning = memory.warning_of_more(max(num_actors - before, 0))
-    if warning:
-        say(warning)
+    if run_dir.last_row(root_dir, figures.ACTOR).get("host") == socket.gethostname():
+        memory.check(num_actors)
+        warning = memory.warning_of_more(max(num_actors - before, 0))
+        if warning:
+            say(warning)
     actors = Actors(root_dir, leaving=range(num_actors, before))
     _ask(root_dir, ScaleRequest(num_actors))
     timeout_s = supervisor.start_patience_s(num_actors + memory.OTHERS)

@@ -1,30 +1,26 @@
-"""Runs the processes of a run on this machine until the run has ended."""
+"""Runs the processes of a run until the run has ended."""
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import os
 import signal
-import tempfile
 import time
-from pathlib import Path
-
-import psutil
 
 from experiment import changes, run_dir, run_status
 from experiment.errors import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_FINISHED
 from experiment.interval import Interval
 from experiment.process import GRACE_S, StopSignal
 from launch import roles, screen
-from launch.children import Child, Role, end_all
+from launch.child_process import ChildProcess
+from launch.children import end_all
 from launch.failures import Failures
 from launch.options import Options
 from launch.progress import Progress
 from launch.result import Outcome
+from launch.role import Role
 from launch.state import RunState, of_worker, run_state
 from launch.view import View
-from launch.worker import Leaving, Worker
+from launch.worker import Leaving, Start, Worker
 from reverb_server import figures
 
 _POLL_S = 0.1
@@ -52,16 +48,20 @@ def start_patience_s(processes: int) -> float:
 class Supervisor:
     """Starts the processes, watches them, starts them again, and ends them."""
 
-    def __init__(self, options: Options, port: int, view: View) -> None:
+    def __init__(
+        self, options: Options, address: str, start: Start, view: View
+    ) -> None:
         """Starts nothing yet.
 
         Args:
           options: What the run is started with.
-          port: Of the server; held by this process.
+          address: host:port of the server, for all others; the port is held for it.
+          start: Starts a process.
           view: Where the user looks.
         """
         self._options = options
-        self._port = port
+        self._address = address
+        self._start = start
         self._view = view
         self._progress = Progress(options.root_dir)
         self._workers: list[Worker] = []
@@ -80,28 +80,19 @@ class Supervisor:
         Returns:
           How it ended.
         """
-        logs_dir = self._options.root_dir / run_dir.LOGS_DIR
-        with tempfile.TemporaryDirectory(prefix="antiphon-") as temporary:
-            self._worker = functools.partial(
-                Worker,
-                start=functools.partial(
-                    Child, logs_dir=logs_dir, temporary=Path(temporary)
-                ),
-                max_restarts=self._options.max_restarts,
-            )
-            self._workers = [
-                self._worker(role) for role in roles.describe(self._options, self._port)
-            ]
-            try:
-                self._watch(stop)
-                self._progress.read()
-                outcome = self._outcome(stop)
-            finally:
-                if stop.is_set():
-                    self._view.say(screen.STOPPED)
-                self._end()
-                self._progress.read()
-                self._view.show_last(self._state())
+        self._workers = [
+            self._worker(role) for role in roles.describe(self._options, self._address)
+        ]
+        try:
+            self._watch(stop)
+            self._progress.read()
+            outcome = self._outcome(stop)
+        finally:
+            if stop.is_set():
+                self._view.say(screen.STOPPED)
+            self._end()
+            self._progress.read()
+            self._view.show_last(self._state())
         return outcome
 
     def kill(self) -> None:
@@ -109,7 +100,10 @@ class Supervisor:
         for child in self._children():
             child.send(signal.SIGKILL)
 
-    def _children(self) -> list[Child]:
+    def _worker(self, role: Role) -> Worker:
+        return Worker(role, self._start, self._options.max_restarts)
+
+    def _children(self) -> list[ChildProcess]:
         """The newest process of each role, the server's first."""
         leaving = [each.child for each in self._leaving]
         return [each.child for each in self._workers if each.child] + leaving
@@ -153,7 +147,7 @@ class Supervisor:
             return
         self._view.say(f"scaled from {len(actors)} to {wanted} actors")
         for task in range(len(actors), wanted):
-            self._workers.append(self._worker(roles.actor(task, self._port)))
+            self._workers.append(self._worker(roles.actor(task, self._address)))
         for worker in actors[wanted:]:
             self._workers.remove(worker)
             if worker.child:
@@ -195,7 +189,7 @@ class Supervisor:
                 return False
         return True
 
-    def _kill_if_hung(self, role: Role, child: Child) -> None:
+    def _kill_if_hung(self, role: Role, child: ChildProcess) -> None:
         """Ends a process that nothing was heard of, while others are heard."""
         now = time.monotonic()
         heard_at = self._progress.heard_at(role.module, role.task, child.pid)
@@ -212,11 +206,10 @@ class Supervisor:
             child.send(signal.SIGKILL)
             child.wait(time.monotonic() + GRACE_S)
 
-    def _patience_s(self, child: Child, heard_at: float | None) -> float:
+    def _patience_s(self, child: ChildProcess, heard_at: float | None) -> float:
         """Seconds for which a process may be silent."""
-        with contextlib.suppress(psutil.Error):
-            if psutil.Process(child.pid).status() == psutil.STATUS_STOPPED:
-                return _SILENCE_S
+        if child.is_stopped:
+            return _SILENCE_S
         if heard_at is None:
             return start_patience_s(len(self._workers))
         return max(_BUSY_S, self._environment_timeout_s() + _SILENCE_S)

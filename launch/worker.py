@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 from experiment.process import GRACE_S
-from launch.children import Child, Role
+from launch.child_process import ChildProcess
 from launch.restarts import Restarts
+from launch.role import Role
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +58,7 @@ def cause(exit_code: int) -> str:
 class Start(Protocol):
     """Starts a role as a process."""
 
-    def __call__(self, role: Role, *, is_restart: bool) -> Child:
+    def __call__(self, role: Role, *, is_restart: bool) -> ChildProcess:
         """Returns it at once; `is_restart`: whether one of this role ran before."""
 
 
@@ -81,7 +82,7 @@ class Worker:
         self.role = role
         self._start = start
         self._restarts = Restarts(max_restarts)
-        self.child: Child | None = None
+        self.child: ChildProcess | None = None
         self.restarts = 0
         self._start_at: float | None = time.monotonic()
 
@@ -142,7 +143,7 @@ class Leaving:
       child: The process.
     """
 
-    def __init__(self, child: Child) -> None:
+    def __init__(self, child: ChildProcess) -> None:
         """Asks it to end; it has some seconds for that."""
         self.child = child
         self._deadline = time.monotonic() + GRACE_S + 2

@@ -93,9 +93,9 @@ class Peer:
         return self.silent_s >= SILENT_S
 
     @property
-    def has_left(self) -> bool:
-        """Whether it has said that it goes: it was told to, or is through."""
-        return bool(self.row.get("has_left"))
+    def is_missed(self) -> bool:
+        """Whether it is silent, and has not said that it goes."""
+        return self.is_silent and not self.row.get("has_left")
 
     @property
     def environment_stalled_s(self) -> float:

@@ -83,9 +83,8 @@ class Scene:
 
     def missed(self) -> Stall | None:
         """Who is silent or hangs although the others go on."""
-        actors = [peer for peer in self.actors if not peer.has_left]
-        for peer in [*actors, *self.learners, *self.eval_jobs]:
-            if peer.is_silent and peer.silent_s < _MISSED_S:
+        for peer in [*self.actors, *self.learners, *self.eval_jobs]:
+            if peer.is_missed and peer.silent_s < _MISSED_S:
                 return Stall(
                     f"missed {peer.name}",
                     peer.silent_s,
