@@ -13,6 +13,10 @@ _ENVPOOL = ["envpool~=0.8.4"]
 # Environments that have left gym behind.
 _GYMNASIUM = ["gymnasium>=1.0,<2"]
 
+# Runs on many machines: Ray's core, without its dashboard, whose packages cannot be had
+# together with those of TF-Agents.
+_RAY = ["ray>=2.40,<3"]
+
 # Prints the tables of `benchmarks/`.
 _BENCHMARKS = ["tabulate~=0.9"]
 
@@ -72,10 +76,12 @@ setup(
         "benchmarks": _BENCHMARKS,
         "envpool": _ENVPOOL,
         "gymnasium": _GYMNASIUM,
+        "ray": _RAY,
         "test": [
             *_BENCHMARKS,
             *_ENVPOOL,
             *_GYMNASIUM,
+            *_RAY,
             "hypothesis>=6",
             "import-linter",
             "mypy",

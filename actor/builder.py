@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from actor.collector import Collector, random_share
+from actor.exploration import Exploration
 from actor.watchdog import Watchdog, WatchedEnvironment
 from experiment import environments, seeding
 from experiment.definition import Experiment
-from reverb_server import address, on_policy, priorities, replay_layout, tables
+from reverb_server import address, priorities, replay_layout, tables
 from reverb_server.membership import Membership
 from reverb_server.replay_writer import ReplayWriter
 from reverb_server.weights import WeightsPuller
@@ -47,20 +48,20 @@ def build(
     share = random_share(
         settings.initial_collect_steps, collected, task, manifest.num_actors
     )
+    exploration = Exploration(experiment, agent, task, lambda: run.manifest.num_actors)
     collector = Collector(
         environment,
         agent,
-        policy=experiment.collect_policy(agent, task, manifest.num_actors),
+        policy=exploration.policy(),
         writer=ReplayWriter(
             run.client, layout, settings.envs_per_actor, run.is_running, largest
         ),
         weights=weights,
         random_steps=0 if manifest.resumed else share,
-        rounds_per_version=on_policy.rounds_per_version(
-            experiment.replay, settings, manifest.num_actors
-        )
+        rounds_per_version=exploration.rounds_per_version
         if layout.is_on_policy
         else None,
+        another_policy=exploration.another_policy,
     )
     return collector, weights
 

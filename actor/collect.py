@@ -60,7 +60,7 @@ def collect(
             collector.run(ROUNDS_PER_RUN * envs)
             weights.take()
         else:
-            _run_rounds(collector, collector.rounds_per_version, is_running)
+            _run_rounds(collector, collector.rounds_per_version(), is_running)
             next_weights.take(is_running)
     return collector.env_steps
 

@@ -30,12 +30,16 @@ class ActingWeights(Protocol):
         """Gradient steps that made these weights."""
 
 
+def _same() -> None:
+    """Another policy is never wanted."""
+
+
 class Collector:
     """Steps environments with the random policy first, then with the collect policy.
 
     Attributes:
-      rounds_per_version: Steps of each environment after which an on-policy agent needs
-        other weights; None for all others.
+      rounds_per_version: Says how many steps of each environment an on-policy agent
+        needs of the same weights; None for all others.
     """
 
     def __init__(
@@ -46,7 +50,9 @@ class Collector:
         writer: ReplayWriter,
         weights: ActingWeights,
         random_steps: int,
-        rounds_per_version: int | None = None,
+        *,
+        rounds_per_version: Callable[[], int] | None = None,
+        another_policy: Callable[[], tf_policy.TFPolicy | None] = _same,
     ) -> None:
         """Resets the environments.
 
@@ -57,8 +63,10 @@ class Collector:
           writer: Observes every step.
           weights: Those of `policy`; their train step goes into the data.
           random_steps: Steps to take with the random policy first.
-          rounds_per_version: Steps of each environment after which an on-policy agent
-            needs other weights; None for all others.
+          rounds_per_version: Says how many steps of each environment an on-policy agent
+            needs of the same weights; None for all others.
+          another_policy: Asked before each run: a policy of the same weights to act
+            with from now on, None to go on with the one it has.
         """
         self._writer = writer
         frames = writer.layout.frames
@@ -67,6 +75,7 @@ class Collector:
             self._checks.append(StackCheck(frames))
         self._weights = weights
         self.rounds_per_version = rounds_per_version
+        self._another_policy = another_policy
         self._random_steps = random_steps
         self._environment = environment
         batch_size = environment.batch_size
@@ -149,6 +158,9 @@ class Collector:
         Returns:
           The steps taken, in all environments.
         """
+        another = self._another_policy()
+        if another is not None:
+            self._take(BatchedPolicy(another))
         before, was_random = self.env_steps, self.is_random
         if was_random:
             self._writer.policy_train_step = RANDOM_POLICY
@@ -174,6 +186,12 @@ class Collector:
             self._state = state
         return self.env_steps - before
 
+    def _take(self, policy: BatchedPolicy) -> None:
+        """Acts with another policy, which goes on with the state of the one before."""
+        if policy.policy_state_spec != self._policy.policy_state_spec:
+            self._state = policy.get_initial_state(self._environment.batch_size)
+        self._policy = policy
+
     def _count(self, steps: trajectory.Trajectory) -> None:
         """Counts the steps after which an episode went on or ended.
 
@@ -194,10 +212,10 @@ def random_share(initial_steps: int, collected: int, task: int, num_actors: int)
       initial_steps: Random steps of the whole run.
       collected: Transitions the run has collected so far.
       task: Number of this actor.
-      num_actors: Actors the run was started with.
+      num_actors: Actors of the run.
 
     Returns:
-      Steps; 0 for actors beyond those the run was started with.
+      Steps; 0 for actors beyond those of the run.
     """
     if collected >= initial_steps or task >= num_actors:
         return 0

@@ -14,7 +14,8 @@ from types import TracebackType
 from typing import Callable, TypeVar
 
 from experiment import process
-from launch.children import Child, Role, end_all
+from launch.children import Child, end_all
+from launch.role import Role
 
 _T = TypeVar("_T")
 

@@ -40,7 +40,7 @@ def epsilon_ladder(
     Args:
       agent: An agent whose `policy` is greedy.
       task: Number of this actor.
-      num_actors: N, the number of actors the run was started with.
+      num_actors: N, the number of actors of the run.
       base: The largest ε, in [0, 1].
       exponent: How fast ε falls along the ladder.
 

@@ -25,7 +25,7 @@ class Manifest:
         empty if it is not known.
       root_dir: Where server, learner and eval job write, on their hosts.
       seed: Seed of the run.
-      num_actors: Actors the run was started with.
+      num_actors: Actors of the run: those it was started with, or scaled to last.
       resumed: Whether the run goes on from a checkpoint.
       started_at: Unix time, in seconds, from which `wall_time_s` is counted: when the
         run started, and later by the time that it lay still before a resume.

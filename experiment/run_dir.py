@@ -20,6 +20,7 @@ METRICS = "metrics.jsonl"
 FAULTS = "faults.jsonl"
 RESULT = "result.json"
 END = "end.npz"  # While the run ends: why, and its weights.
+SCALE = "scale.json"  # While `launch.scale` waits: what it asks for, and the answer.
 RETURNS_PLOT = "returns.png"
 REPORT = "report.html"
 LOGS_DIR = "logs"

@@ -1,51 +1,30 @@
-"""The processes of a run as data, and their lives as children of this one."""
+"""The processes of a run as children of this one."""
 
 from __future__ import annotations
 
-import ctypes
-import dataclasses
+import contextlib
 import functools
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from experiment.errors import FATAL_MARK
-from experiment.process import give_way
+import psutil
 
-_PR_SET_PDEATHSIG = 1  # From linux/prctl.h.
-_LIBC = ctypes.CDLL(None, use_errno=True)
+from experiment.process import give_way
+from launch import tied
+from launch.child_process import ChildProcess, last_words
+from launch.role import Role
+from launch.worker import Start
 
 _RUN_MODULE = str(Path(__file__).with_name("run_module.py"))
 
-# Lines of a log that are shown if it does not say what was fatal.
-_LAST_LINES = 5
-
-
-@dataclasses.dataclass(frozen=True)
-class Role:
-    """One process to start.
-
-    Attributes:
-      name: Also the name of its log.
-      module: A package of this checkout.
-      arguments: Its flags.
-      restart_arguments: Further flags when it takes the place of one that died.
-      task: Number of the process within its module.
-      waits_for_server: Whether it starts when the server is up, giving way to others.
-      is_spare: Whether a run can end well without it.
-    """
-
-    name: str
-    module: str
-    arguments: Sequence[str]
-    restart_arguments: Sequence[str] = ()
-    task: int = 0
-    waits_for_server: bool = False
-    is_spare: bool = False
+# What all of them get beside the variables of their starter.
+VARIABLES = {"TF_CPP_MIN_LOG_LEVEL": "2"}
 
 
 class Child:
@@ -75,11 +54,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={
-                    "TF_CPP_MIN_LOG_LEVEL": "2",
-                    **os.environ,
-                    "TMPDIR": str(temporary),
-                },
+                env={**VARIABLES, **os.environ, "TMPDIR": str(temporary)},
                 # Ctrl-C reaches the launcher only, which ends all in good order.
                 start_new_session=True,
                 # Safe: the only other thread of a launcher waits for signals.
@@ -97,6 +72,13 @@ class Child:
         code = self._process.poll()
         return code if code is None or code >= 0 else 128 - code
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a signal has stopped it."""
+        with contextlib.suppress(psutil.Error):
+            return bool(psutil.Process(self.pid).status() == psutil.STATUS_STOPPED)
+        return False
+
     def send(self, number: signal.Signals) -> None:
         """Sends a signal, if it still runs."""
         if self._process.poll() is None:
@@ -112,25 +94,17 @@ class Child:
 
     def last_words(self) -> str:
         """What it says was fatal, or else the end of its log."""
-        with self.log.open("rb") as log:
-            log.seek(self._log_start)
-            lines = log.read().decode(errors="replace").splitlines()
-        fatal = [line for line in lines if line.startswith(FATAL_MARK)]
-        if fatal:
-            return fatal[0][len(FATAL_MARK) :]
-        return "\n".join(["", *lines[-_LAST_LINES:]])
+        return last_words(self.log, self._log_start)
 
 
 def _in_child(role: Role, parent: int) -> None:
     """Runs in the child before it becomes Python: it ends with its parent."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:  # It has died in between.
-        os._exit(128 + signal.SIGTERM)
+    tied.tie(parent)
     if role.waits_for_server:
         give_way()
 
 
-def end_all(children: Sequence[Child], grace_s: float) -> None:
+def end_all(children: Sequence[ChildProcess], grace_s: float) -> None:
     """Asks all to end, waits, and kills what is left."""
     for child in children:
         child.send(signal.SIGTERM)
@@ -139,3 +113,17 @@ def end_all(children: Sequence[Child], grace_s: float) -> None:
         if not child.wait(deadline):
             child.send(signal.SIGKILL)
             child.wait(time.monotonic() + grace_s)
+
+
+@contextlib.contextmanager
+def starting_here(logs_dir: Path) -> Iterator[Start]:
+    """Lets workers start children on this machine, with a folder for temporary files.
+
+    Args:
+      logs_dir: Where their logs go.
+
+    Yields:
+      What starts them.
+    """
+    with tempfile.TemporaryDirectory(prefix="antiphon-") as temporary:
+        yield functools.partial(Child, logs_dir=logs_dir, temporary=Path(temporary))

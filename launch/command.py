@@ -1,13 +1,14 @@
-"""The main of `python -m launch`: a run on this machine."""
+"""The main of `python -m launch`, a run on this machine, and what all launchers do."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Callable
 
 from experiment import process, run_dir, run_status
 from experiment.errors import EXIT_CONFIGURATION, EXIT_FAILED, one_line
-from launch import flags, memory, result, screen
+from launch import children, flags, memory, result, screen
 from launch import view as view_lib
 from launch.options import Options
 from launch.plain_view import print_line
@@ -16,16 +17,26 @@ from launch.supervisor import Supervisor
 from launch.view import View
 from reverb_server import port as port_lib
 
+Run = Callable[[Options, process.StopSignal, View], Outcome]
+
 
 def main() -> int:
-    """Parses, reserves the port, runs, writes the result, the report; says it."""
+    """A run on this machine."""
+    return conduct(_run_here)
+
+
+def conduct(run: Run) -> int:
+    """Parses, runs, writes the result, the report; says it; returns the exit code.
+
+    Args:
+      run: Runs what the flags say, and says how it ended.
+    """
     stop = process.StopSignal(4 * process.GRACE_S)
     started_at = process.started_at()
     options = flags.read()
     outcome = result.Outcome(run_status.FAILED, EXIT_FAILED)
     view = view_lib.choose(options.quiet)
     try:
-        run = _run_in_process if options.in_process else _run_processes
         outcome = run(options, stop, view)
     finally:
         view.close()
@@ -39,6 +50,12 @@ def main() -> int:
     return outcome.exit_code
 
 
+def _run_here(options: Options, stop: process.StopSignal, view: View) -> Outcome:
+    """One process a role, or one for all."""
+    run = _run_in_process if options.in_process else _run_processes
+    return run(options, stop, view)
+
+
 def _run_processes(options: Options, stop: process.StopSignal, view: View) -> Outcome:
     """One process a role."""
     memory.check(options.num_actors)
@@ -47,9 +64,10 @@ def _run_processes(options: Options, stop: process.StopSignal, view: View) -> Ou
     warning = memory.warning(options.num_actors)
     if warning:
         view.warn(warning)
-    supervisor = Supervisor(options, port, view)
-    stop.at_last = supervisor.kill
-    with holder:
+    logs_dir = options.root_dir / run_dir.LOGS_DIR
+    with holder, children.starting_here(logs_dir) as start:
+        supervisor = Supervisor(options, f"localhost:{port}", start, view)
+        stop.at_last = supervisor.kill
         return supervisor.run(stop)
 
 

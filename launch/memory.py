@@ -38,12 +38,20 @@ def needed(num_actors: int) -> int:
 
 def warning(num_actors: int) -> str | None:
     """What to tell the user before so many actors start; None if they will fit."""
-    size = needed(num_actors)
+    what = f"--num_actors is {num_actors}; they, server, learner and eval job"
+    return _warning(what, needed(num_actors))
+
+
+def warning_of_more(actors: int) -> str | None:
+    """The same of so many actors that come to a run which goes on."""
+    return _warning(f"{actors} more actors", actors * _PROCESS_BYTES)
+
+
+def _warning(what: str, size: int) -> str | None:
     available = available_memory.available_bytes()
     if size <= available:
         return None
     return (
-        f"warning: --num_actors is {num_actors}; they, server, learner and eval job "
-        f"need about {size / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are "
-        "available. If processes are killed, start fewer."
+        f"warning: {what} need about {size / 1e9:.1f} GB of memory, and "
+        f"{available / 1e9:.1f} GB are available. If processes are killed, start fewer."
     )

@@ -43,7 +43,7 @@ class _Heard:
     growth: dict[str, Growth] = dataclasses.field(default_factory=dict)
 
 
-class _Tail:
+class Tail:
     """The lines that are appended to a file; it need not exist yet."""
 
     def __init__(self, path: Path) -> None:
@@ -83,10 +83,10 @@ class Progress:
     def __init__(self, root_dir: Path) -> None:
         """Args: root_dir: Folder of the run. The figures that it holds now are old."""
         self._metrics = root_dir / run_dir.METRICS
-        self._rows = _Tail(self._metrics)
+        self._rows = Tail(self._metrics)
         self._rows.skip()
-        self._evaluations = _Tail(root_dir / run_dir.RETURNS)
-        self._random = _Tail(root_dir / run_dir.RANDOM_RETURNS)
+        self._evaluations = Tail(root_dir / run_dir.RETURNS)
+        self._random = Tail(root_dir / run_dir.RANDOM_RETURNS)
         self._heard: dict[tuple[str, int], _Heard] = {}
         self._touched = (0, 0.0)
         # Since when the file is touched and gets no row; None if it gets some.

@@ -67,7 +67,7 @@ def write(
         "env_steps": last.env_steps if last else 0,
         "wall_time_s": round(ended_at - started_at, 3),
         "time_to_target_s": to_target,
-        "num_actors": options.num_actors,
+        "num_actors": manifest.num_actors if manifest else options.num_actors,
         "seed": manifest.seed if manifest else options.seed,
         "gin_file": manifest.gin_file if manifest else options.gin_file,
     }

@@ -11,7 +11,7 @@ from typing import Callable
 
 from experiment import process
 from experiment.errors import EXIT_FINISHED
-from launch.children import Child
+from launch.child_process import ChildProcess
 from launch.held_back import held_back
 from launch.progress import Progress
 from launch.worker import Worker
@@ -216,7 +216,7 @@ def of_worker(worker: Worker, progress: Progress) -> ProcessState:
     )
 
 
-def _after_the_end(worker: Worker, child: Child) -> Life:
+def _after_the_end(worker: Worker, child: ChildProcess) -> Life:
     if child.exit_code in _ENDED and worker.restart_in_s is None:
         return Life.FINISHED
     # A death that the launcher has not looked at yet is not the end of the run.

@@ -1,29 +1,26 @@
-"""Runs the processes of a run on this machine until the run has ended."""
+"""Runs the processes of a run until the run has ended."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-import tempfile
 import time
-from pathlib import Path
-
-import psutil
 
 from experiment import changes, run_dir, run_status
 from experiment.errors import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_FINISHED
 from experiment.interval import Interval
 from experiment.process import GRACE_S, StopSignal
-from launch import screen
-from launch.children import Child, Role, end_all
+from launch import roles, screen
+from launch.child_process import ChildProcess
+from launch.children import end_all
 from launch.failures import Failures
 from launch.options import Options
 from launch.progress import Progress
 from launch.result import Outcome
+from launch.role import Role
 from launch.state import RunState, of_worker, run_state
 from launch.view import View
-from launch.worker import Worker
+from launch.worker import Leaving, Start, Worker
 from reverb_server import figures
 
 _POLL_S = 0.1
@@ -43,71 +40,32 @@ _START_OF_EACH_S = 20.0
 _RECOVERED_S = 30.0
 
 
-def describe(options: Options, port: int) -> list[Role]:
-    """The processes of a run, the server first.
-
-    They start side by side. But importing TensorFlow takes each of them seconds of a
-    processor: actors that the first update can do without wait until the server is up.
-    So a wrong configuration, which it tells, is told before hundreds are started.
-    """
-    at_first = len(os.sched_getaffinity(0))
-    address = f"--server_address=localhost:{port}"
-    server = _server_flags(options, port)
-    return [
-        Role("reverb_server", "reverb_server", server, ["--is_restart"]),
-        Role("learner", "learner", [address]),
-        Role("eval_job", "eval_job", [address]),
-        *(
-            Role(
-                figures.process_name(figures.ACTOR, task),
-                "actor",
-                [address, f"--task={task}"],
-                task=task,
-                waits_for_server=task >= at_first,
-                is_spare=True,
-            )
-            for task in range(options.num_actors)
-        ),
-    ]
-
-
-def _server_flags(options: Options, port: int) -> list[str]:
-    """What the server is started with; all others learn it from there."""
-    server = [
-        f"--root_dir={options.root_dir}",
-        *(f"--gin_bindings={binding}" for binding in options.gin_bindings),
-        f"--num_actors={options.num_actors}",
-        f"--port={port}",
-        "--is_supervised",
-        f"--resume={options.resume}",
-        f"--discard_replay={options.discard_replay}",
-    ]
-    if options.gin_file is not None:
-        server.append(f"--gin_file={options.gin_file}")
-    if options.seed is not None:
-        server.append(f"--seed={options.seed}")
-    if options.metrics_address is not None:
-        host, metrics_port = options.metrics_address
-        server += [f"--metrics_host={host}", f"--metrics_port={metrics_port}"]
-    return server
+def start_patience_s(processes: int) -> float:
+    """Seconds until a process is heard of at the latest, if so many start together."""
+    return _START_S + _START_OF_EACH_S * processes / len(os.sched_getaffinity(0))
 
 
 class Supervisor:
     """Starts the processes, watches them, starts them again, and ends them."""
 
-    def __init__(self, options: Options, port: int, view: View) -> None:
+    def __init__(
+        self, options: Options, address: str, start: Start, view: View
+    ) -> None:
         """Starts nothing yet.
 
         Args:
           options: What the run is started with.
-          port: Of the server; held by this process.
+          address: host:port of the server, for all others; the port is held for it.
+          start: Starts a process.
           view: Where the user looks.
         """
-        self._roles = describe(options, port)
         self._options = options
+        self._address = address
+        self._start = start
         self._view = view
         self._progress = Progress(options.root_dir)
         self._workers: list[Worker] = []
+        self._leaving: list[Leaving] = []
         self._failures = Failures(options.root_dir, view.warn)
         self._late: str | None = None
         self._finished = False
@@ -122,22 +80,19 @@ class Supervisor:
         Returns:
           How it ended.
         """
-        logs_dir = self._options.root_dir / run_dir.LOGS_DIR
-        with tempfile.TemporaryDirectory(prefix="antiphon-") as temporary:
-            self._workers = [
-                Worker(role, logs_dir, Path(temporary), self._options.max_restarts)
-                for role in self._roles
-            ]
-            try:
-                self._watch(stop)
-                self._progress.read()
-                outcome = self._outcome(stop)
-            finally:
-                if stop.is_set():
-                    self._view.say(screen.STOPPED)
-                self._end()
-                self._progress.read()
-                self._view.show_last(self._state())
+        self._workers = [
+            self._worker(role) for role in roles.describe(self._options, self._address)
+        ]
+        try:
+            self._watch(stop)
+            self._progress.read()
+            outcome = self._outcome(stop)
+        finally:
+            if stop.is_set():
+                self._view.say(screen.STOPPED)
+            self._end()
+            self._progress.read()
+            self._view.show_last(self._state())
         return outcome
 
     def kill(self) -> None:
@@ -145,9 +100,13 @@ class Supervisor:
         for child in self._children():
             child.send(signal.SIGKILL)
 
-    def _children(self) -> list[Child]:
+    def _worker(self, role: Role) -> Worker:
+        return Worker(role, self._start, self._options.max_restarts)
+
+    def _children(self) -> list[ChildProcess]:
         """The newest process of each role, the server's first."""
-        return [worker.child for worker in self._workers if worker.child]
+        leaving = [each.child for each in self._leaving]
+        return [each.child for each in self._workers if each.child] + leaving
 
     def _watch(self, stop: StopSignal) -> None:
         """Returns when all but the server have finished, or something went wrong."""
@@ -161,6 +120,7 @@ class Supervisor:
                 self._finished = True
                 return
             self._progress.read()
+            self._scale()
             self._tell_changes()
             for line in self._progress.take_news():
                 self._view.warn(line)
@@ -175,6 +135,23 @@ class Supervisor:
                     f"{', '.join(late)} did not end {_END_TIMEOUT_S:.0f} s after"
                 )
                 return
+
+    def _scale(self) -> None:
+        """Adds or ends actors until they are as many as the server says."""
+        self._leaving = [each for each in self._leaving if not each.has_ended()]
+        actors = [each for each in self._workers if each.role.module == figures.ACTOR]
+        wanted = self._progress.figure(figures.SERVER, "num_actors")
+        if wanted is None or wanted == len(actors) or self._progress.status:
+            return
+        if self._leaving:  # One of these numbers may be still at work.
+            return
+        self._view.say(f"scaled from {len(actors)} to {wanted} actors")
+        for task in range(len(actors), wanted):
+            self._workers.append(self._worker(roles.actor(task, self._address)))
+        for worker in actors[wanted:]:
+            self._workers.remove(worker)
+            if worker.child:
+                self._leaving.append(Leaving(worker.child))
 
     def _state(self) -> RunState:
         states = (of_worker(worker, self._progress) for worker in self._workers)
@@ -212,7 +189,7 @@ class Supervisor:
                 return False
         return True
 
-    def _kill_if_hung(self, role: Role, child: Child) -> None:
+    def _kill_if_hung(self, role: Role, child: ChildProcess) -> None:
         """Ends a process that nothing was heard of, while others are heard."""
         now = time.monotonic()
         heard_at = self._progress.heard_at(role.module, role.task, child.pid)
@@ -229,14 +206,12 @@ class Supervisor:
             child.send(signal.SIGKILL)
             child.wait(time.monotonic() + GRACE_S)
 
-    def _patience_s(self, child: Child, heard_at: float | None) -> float:
+    def _patience_s(self, child: ChildProcess, heard_at: float | None) -> float:
         """Seconds for which a process may be silent."""
-        with contextlib.suppress(psutil.Error):
-            if psutil.Process(child.pid).status() == psutil.STATUS_STOPPED:
-                return _SILENCE_S
+        if child.is_stopped:
+            return _SILENCE_S
         if heard_at is None:
-            sharing = len(self._roles) / len(os.sched_getaffinity(0))
-            return _START_S + _START_OF_EACH_S * sharing
+            return start_patience_s(len(self._workers))
         return max(_BUSY_S, self._environment_timeout_s() + _SILENCE_S)
 
     def _environment_timeout_s(self) -> float:

@@ -6,9 +6,12 @@ import dataclasses
 import signal
 import time
 from pathlib import Path
+from typing import Protocol
 
-from launch.children import Child, Role
+from experiment.process import GRACE_S
+from launch.child_process import ChildProcess
 from launch.restarts import Restarts
+from launch.role import Role
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +55,13 @@ def cause(exit_code: int) -> str:
     return f"failed with exit code {exit_code}"
 
 
+class Start(Protocol):
+    """Starts a role as a process."""
+
+    def __call__(self, role: Role, *, is_restart: bool) -> ChildProcess:
+        """Returns it at once; `is_restart`: whether one of this role ran before."""
+
+
 class Worker:
     """Starts the process of a role, and starts it again when it fails.
 
@@ -61,14 +71,18 @@ class Worker:
       restarts: How often it was started again.
     """
 
-    def __init__(
-        self, role: Role, logs_dir: Path, temporary: Path, max_restarts: int
-    ) -> None:
-        """Starts nothing yet; see `Child` for the folders."""
+    def __init__(self, role: Role, start: Start, max_restarts: int) -> None:
+        """Starts nothing yet.
+
+        Args:
+          role: What to start.
+          start: Starts it.
+          max_restarts: How often in a row it may fail.
+        """
         self.role = role
-        self._folders = (logs_dir, temporary)
+        self._start = start
         self._restarts = Restarts(max_restarts)
-        self.child: Child | None = None
+        self.child: ChildProcess | None = None
         self.restarts = 0
         self._start_at: float | None = time.monotonic()
 
@@ -97,9 +111,8 @@ class Worker:
         now = time.monotonic()
         if self._start_at is not None:
             if now >= self._start_at:
-                logs_dir, temporary = self._folders
                 is_restart = self.child is not None
-                self.child = Child(self.role, logs_dir, temporary, is_restart)
+                self.child = self._start(self.role, is_restart=is_restart)
                 self.restarts += is_restart
                 self._start_at = None
             return None
@@ -121,3 +134,24 @@ class Worker:
             child.log,
             child.last_words(),
         )
+
+
+class Leaving:
+    """A process that is not wanted any longer, until it has ended.
+
+    Attributes:
+      child: The process.
+    """
+
+    def __init__(self, child: ChildProcess) -> None:
+        """Asks it to end; it has some seconds for that."""
+        self.child = child
+        self._deadline = time.monotonic() + GRACE_S + 2
+        child.is_buried = True  # Whatever it ends with is no failure.
+        child.send(signal.SIGTERM)
+
+    def has_ended(self) -> bool:
+        """Looks after it: it is killed if it takes too long."""
+        if time.monotonic() > self._deadline:
+            self.child.send(signal.SIGKILL)
+        return self.child.exit_code is not None

@@ -91,6 +91,7 @@ FIGURES = (
     ),
     Figure("has_left", MEMBERS, Kind.TEXT, "", "True in its last row."),
     # --- Server -------------------------------------------------------------------
+    Figure("num_actors", (SERVER,), Kind.VALUE, "actors", "Asked for last."),
     Figure("replay_size", (SERVER,), Kind.VALUE, _TRANSITIONS, "In the replay table."),
     Figure(
         "replay_max_size",

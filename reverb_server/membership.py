@@ -41,7 +41,8 @@ class Membership:
 
     Attributes:
       address: host:port of the server.
-      manifest: The run's identity and configuration.
+      manifest: The run's identity and configuration; a newer one when the server has
+        come back, or the run was scaled.
       client: For the caller's own short calls.
     """
 
@@ -65,6 +66,7 @@ class Membership:
             process.end_process(stop.exit_code)
         self.manifest = run_tables.read_manifest(self.client, address, info)
         self._identity = run_tables.Identity.of(self.manifest)
+        self._manifests = run_tables.manifests(info)
         self._inserted_items = _inserted(info)
         self._figures: dict[str, Any] = {}
         self._count: Callable[[], dict[str, Any]] = dict
@@ -218,6 +220,9 @@ class Membership:
         found = run_tables.Identity.read(info)
         if found != self._identity and not self._leaving.is_set():
             self._meet_again(found, info)
+        elif run_tables.manifests(info) != self._manifests:  # The run was scaled.
+            self.manifest = run_tables.read_manifest(self.client, self.address, info)
+        self._manifests = run_tables.manifests(info)
         self._inserted_items = _inserted(info)
         if info[tables.END].current_size:
             if self._end is None:

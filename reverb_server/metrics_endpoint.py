@@ -136,7 +136,6 @@ class MetricsEndpoint(Collector):
             "run_id": run.run_id,
             "gin_file": run.gin_file,
             "seed": str(run.seed),
-            "num_actors": str(run.num_actors),
         }
         yield InfoMetricFamily("antiphon_run", "Which run this is.", value=info)
         with self._lock:

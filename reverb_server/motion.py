@@ -93,6 +93,11 @@ class Peer:
         return self.silent_s >= SILENT_S
 
     @property
+    def is_missed(self) -> bool:
+        """Whether it is silent, and has not said that it goes."""
+        return self.is_silent and not self.row.get("has_left")
+
+    @property
     def environment_stalled_s(self) -> float:
         """Seconds that its environment has let it wait; 0 if it says nothing of it."""
         return float(self.row.get("environment_stalled_s") or 0)

@@ -69,10 +69,15 @@ def check_on_policy(
     _warn_of_surplus(replay, collect, num_actors)
 
 
+def _collected(replay: Replay, collect: Collect, num_actors: int) -> int:
+    """Windows that all actors collect with the same weights, at least a batch."""
+    each = windows_per_version(replay, collect, num_actors)
+    return num_actors * collect.envs_per_actor * each
+
+
 def _warn_of_surplus(replay: Replay, collect: Collect, num_actors: int) -> None:
     """Says so if windows are collected in vain."""
-    each = windows_per_version(replay, collect, num_actors)
-    collected = num_actors * collect.envs_per_actor * each
+    collected = _collected(replay, collect, num_actors)
     if collected > replay.batch_size:
         logging.warning(
             "Replay.batch_size is %d, but %d actors with %d environments collect %d "
@@ -83,3 +88,31 @@ def _warn_of_surplus(replay: Replay, collect: Collect, num_actors: int) -> None:
             collected,
             collected,
         )
+
+
+def require_no_surplus(replay: Replay, collect: Collect, num_actors: int) -> None:
+    """Refuses to scale a run to actors that would collect in vain.
+
+    Args:
+      replay: Says how many windows a batch has.
+      collect: Says how many environments an actor has.
+      num_actors: Wanted.
+
+    Raises:
+      ConfigurationError: They would; it says which numbers do.
+    """
+    collected = _collected(replay, collect, num_actors)
+    if collected == replay.batch_size:
+        return
+    most = replay.batch_size // collect.envs_per_actor
+    fits = [
+        str(number)
+        for number in range(1, most + 1)
+        if _collected(replay, collect, number) == replay.batch_size
+    ]
+    remedy = f"choose one of {', '.join(fits)}" if fits else "this run cannot be scaled"
+    raise ConfigurationError(
+        f"--num_actors is {num_actors}, but the agent is on-policy: with "
+        f"{collect.envs_per_actor} environments each they would collect {collected} "
+        f"windows for a batch of {replay.batch_size}; {remedy}."
+    )

@@ -7,7 +7,7 @@ from typing import Callable
 
 import reverb
 
-from experiment.errors import one_line
+from experiment.errors import ConfigurationError, one_line
 from reverb_server import replay_restore, tables
 from reverb_server.replay_snapshots import ReplaySnapshots, Snapshot
 
@@ -68,3 +68,24 @@ def start(
         )
         return server, snapshot
     return reverb.Server(made, port=port, checkpointer=checkpointer), None
+
+
+def tell_lost(snapshots: ReplaySnapshots, is_required: bool) -> None:
+    """Says of a server that began empty that there were snapshots, if there were.
+
+    Args:
+      snapshots: Of the run.
+      is_required: Whether the run must not go on without one.
+
+    Raises:
+      ConfigurationError: There are some, and it must not.
+    """
+    if not snapshots.are_there():
+        return
+    text = "no snapshot of the replay table in this run's folder can be read"
+    if is_required:
+        raise ConfigurationError(
+            f"{text}: see the lines before; go on with an empty table by "
+            "--resume --discard_replay."
+        )
+    logging.error("%s: it is empty now", text)

@@ -60,6 +60,15 @@ def publish_manifest(client: reverb.Client, manifest: Manifest) -> None:
     client.insert(manifest.to_json().encode(), {tables.RUN: 1.0})
 
 
+def manifests(info: Mapping[str, Any]) -> int:
+    """How many manifests a server has published; more than one if the run was scaled.
+
+    Args:
+      info: What `server_info` said.
+    """
+    return int(info[tables.RUN].rate_limiter_info.insert_stats.completed)
+
+
 def read_manifest(
     client: reverb.Client, address: str, info: dict[str, Any]
 ) -> Manifest:

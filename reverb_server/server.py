@@ -19,7 +19,7 @@ from experiment.definition import Experiment, operative_text
 from experiment.errors import ConfigurationError, one_line
 from experiment.interval import Interval
 from experiment.manifest import Manifest
-from reverb_server import figures, restored_server, run_tables, tables
+from reverb_server import figures, restored_server, run_tables, scaling, tables
 from reverb_server.address import NO_ANSWER
 from reverb_server.kept_end import KeptEnd
 from reverb_server.known_learner import KnownLearner, first_step
@@ -28,6 +28,7 @@ from reverb_server.metrics_log import MetricsLog
 from reverb_server.replay_figures import ReplayFigures
 from reverb_server.replay_snapshots import ReplaySnapshots, Snapshot
 from reverb_server.resources import Resources
+from reverb_server.scaling import Scaling
 from reverb_server.stall_watch import StallWatch
 from reverb_server.summaries import Summaries
 from reverb_server.telemetry import SNAPSHOT, drain
@@ -94,7 +95,8 @@ class RunServer:
         self._snapshots = ReplaySnapshots(root_dir)
         # Keep it: a Reverb server that nobody refers to stops.
         self._server, restored = self._start(make_tables, port, restore)
-        self._require_restored(restored, restore and not is_restart)
+        if restored is None:
+            restored_server.tell_lost(self._snapshots, restore and not is_restart)
         proxy.bypass("localhost")
         self.address = f"localhost:{port}"
         self.client = reverb.Client(self.address)
@@ -105,6 +107,8 @@ class RunServer:
         self._learner = KnownLearner(first_step(known, manifest, restored, is_restart))
         self._problem: str | None = None
         self._publish(root_dir, known.get("env_steps", 0), restored)
+        can_scale = functools.partial(scaling.check, experiment)
+        self._scaling = Scaling(root_dir, can_scale, self._scale, is_restart)
         self._end = KeptEnd(self.address, root_dir, is_restart)
         self._metrics = MetricsLog(root_dir)
         self._summaries = Summaries(root_dir, operative_text())
@@ -139,16 +143,6 @@ class RunServer:
             changes = "; ".join(self.manifest.changes)
             raise ConfigurationError(f"--resume: {changes}: {error}") from error
 
-    def _require_restored(self, restored: Snapshot | None, is_required: bool) -> None:
-        if restored is None and self._snapshots.are_there():
-            text = "no snapshot of the replay table in this run's folder can be read"
-            if is_required:
-                raise ConfigurationError(
-                    f"{text}: see the lines before; go on with an empty table by "
-                    "--resume --discard_replay."
-                )
-            logging.error("%s: it is empty now", text)
-
     def _publish(self, root_dir: Path, known: int, restored: Snapshot | None) -> None:
         """Tells the run to those that join and to those that look into the folder."""
         env_steps = restored.env_steps if restored else known
@@ -160,18 +154,28 @@ class RunServer:
             earlier_env_steps=env_steps - counted,
             replay_train_step=restored.train_step if restored else None,
         )
-        try:
-            run_dir.write_text(root_dir / run_dir.CONFIG, operative_text())
-            run_dir.write_text(root_dir / run_dir.MANIFEST, self.manifest.to_json())
-        except OSError:
-            if self.manifest.server_start == 1:
-                raise
-            # The run has its files, and goes on with a full disk.
-            logging.exception("the run's manifest could not be written anew")
+        self._write_files(root_dir, must_succeed=self.manifest.server_start == 1)
         for change in self.manifest.changes:
             logging.warning("changed by this resume, and applied: %s", change)
         run_tables.publish_manifest(self.client, self.manifest)
         logging.info("run %s is served at %s", self.manifest.run_id, self.address)
+
+    def _write_files(self, root_dir: Path, must_succeed: bool = False) -> None:
+        try:
+            run_dir.write_text(root_dir / run_dir.CONFIG, operative_text())
+            run_dir.write_text(root_dir / run_dir.MANIFEST, self.manifest.to_json())
+        except OSError:
+            if must_succeed:
+                raise
+            # The run has its files, and goes on with a full disk.
+            logging.exception("the run's manifest could not be written anew")
+
+    def _scale(self, num_actors: int) -> None:
+        """Tells the run, those that join, and a resume, of another number of actors."""
+        self.manifest = dataclasses.replace(self.manifest, num_actors=num_actors)
+        self._write_files(Path(self.manifest.root_dir))
+        run_tables.publish_manifest(self.client, self.manifest)
+        logging.info("the run is scaled to %d actors", num_actors)
 
     def serve(
         self, should_stop: Callable[[float], bool], is_supervised: bool = False
@@ -186,6 +190,7 @@ class RunServer:
         own_row = Interval(_OWN_ROW_S)
         last_heard = time.monotonic()
         while not should_stop(_POLL_S):
+            self._scaling.look()
             if self.keep_rows(own_row.due()):
                 last_heard = time.monotonic()
             if is_supervised or not self._end.is_kept:
@@ -282,6 +287,7 @@ class RunServer:
             "pid": os.getpid(),
             "time": time.time(),
             "train_step": self.newest_train_step,
+            "num_actors": self.manifest.num_actors,
             "problem": self._problem or (self._endpoint and self._endpoint.problem),
             **self._replay_figures.row(info[tables.REPLAY], earlier),
             **self._resources.figures(),

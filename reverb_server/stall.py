@@ -84,7 +84,7 @@ class Scene:
     def missed(self) -> Stall | None:
         """Who is silent or hangs although the others go on."""
         for peer in [*self.actors, *self.learners, *self.eval_jobs]:
-            if peer.is_silent and peer.silent_s < _MISSED_S:
+            if peer.is_missed and peer.silent_s < _MISSED_S:
                 return Stall(
                     f"missed {peer.name}",
                     peer.silent_s,

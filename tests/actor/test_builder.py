@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +114,30 @@ def test_each_actor_explores_in_its_own_way_if_told_to(
         build(run, task, LADDER)._policy._policy._get_epsilon() for task in (0, 1)
     ]
     assert epsilons == pytest.approx([0.4, 0.4**8])
+
+
+def test_an_actor_explores_anew_when_the_run_is_scaled(
+    serve_cartpole: ServeCartPole,
+) -> None:
+    """As one of so many as there are now; with the weights and episodes it has."""
+    run = serve_cartpole()
+    collector = build(run, 0, LADDER)
+    assert collector._policy._policy._get_epsilon() == pytest.approx(0.4**4.5)
+    collector.run(50)
+    steps, weights = collector.env_steps, collector._policy._policy.variables()
+
+    def comes_to(epsilon: float) -> bool:
+        collector.run(1)
+        return math.isclose(
+            collector._policy._policy._get_epsilon(), epsilon, rel_tol=1e-6
+        )
+
+    for num_actors, epsilon in ((3, 0.4), (1, 0.4**4.5)):
+        run.server._scale(num_actors)
+        wait_until(functools.partial(comes_to, epsilon))
+    assert collector.env_steps > steps
+    after = collector._policy._policy.variables()
+    assert [id(each) for each in after] == [id(each) for each in weights]
 
 
 def test_what_is_collected_gets_the_largest_priority_that_the_learner_has_told(

@@ -40,7 +40,8 @@ def test_an_actor_waits_for_other_weights_after_each_window(run: ServedRun) -> N
         container.push(tables.weights_of(agent, train_step), tables.VARIABLES)
 
     collector, weights = builder.build(experiment, run.join("actor"), 0, unwatched())
-    assert collector.rounds_per_version == LENGTH + 1
+    assert collector.rounds_per_version is not None
+    assert collector.rounds_per_version() == LENGTH + 1
     coming = [0, 50, 20]
     publish(coming.pop(0))
 

@@ -30,6 +30,8 @@ PROCESSES = (
     "launch.report",
     "launch.doctor",
     "launch.check",
+    "launch.scale",
+    "launch.ray_cluster",
 )
 
 
@@ -44,6 +46,8 @@ def flags_of(process: str) -> dict[str, Any]:
     is_package = spec is not None and spec.submodule_search_locations is not None
     main = f"{process}.__main__" if is_package else process
     before = set(flags.FLAGS)
+    if process == "launch.ray_cluster":  # It has the launcher's flags, which are gone.
+        importlib.reload(sys.modules["launch.flags"])
     importlib.import_module(main)
     ours = {
         name: flags.FLAGS[name].default

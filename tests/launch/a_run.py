@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from experiment.manifest import Manifest
-from launch.children import Role
 from launch.options import Options
+from launch.role import Role
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

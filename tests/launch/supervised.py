@@ -23,21 +23,25 @@ import json, sys
 from pathlib import Path
 from experiment import process
 from launch import failures, restarts, supervisor
-from launch.children import Role
+from launch import roles as roles_lib
+from launch.children import starting_here
 from launch.options import Options
 from launch.plain_view import PlainView
+from launch.role import Role
 
 roles, options, changes = json.loads(sys.argv[1])
 for name, value in changes.items():
     homes = (failures, restarts, supervisor, PlainView)
     [home] = [each for each in homes if hasattr(each, name)]
     setattr(home, name, value)
-supervisor.describe = lambda options, port: [Role(**role) for role in roles]
+roles_lib.describe = lambda options, address: [Role(**role) for role in roles]
 options = Options(**{**options, "root_dir": Path(options["root_dir"])})
 
-supervised = supervisor.Supervisor(options, 8008, PlainView())
-stop = process.StopSignal(at_last=supervised.kill)
-outcome = supervised.run(stop)
+stop = process.StopSignal()
+with starting_here(options.root_dir / "logs") as start:
+    supervised = supervisor.Supervisor(options, "localhost:8008", start, PlainView())
+    stop.at_last = supervised.kill
+    outcome = supervised.run(stop)
 print(json.dumps([outcome.status, outcome.exit_code, outcome.error]))
 """
 

@@ -250,7 +250,8 @@ def test_end_all_of_children_that_have_ended(start: Start) -> None:
 
 _PARENT = """
 import pathlib, sys, time
-from launch.children import Child, Role
+from launch.children import Child
+from launch.role import Role
 child = Child(Role("actor-0", "actor_0", []), *map(pathlib.Path, ("logs", ".")))
 print(child._process.pid, flush=True)
 time.sleep(60)

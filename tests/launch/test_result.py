@@ -44,7 +44,7 @@ def finished(tmp_path: Path) -> Path:
 
 def test_a_run_that_reached_its_target(finished: Path) -> None:
     """The figures are those of the last evaluation, and the best of all."""
-    assert write(finished, "target_reached", num_actors=4) == {
+    assert write(finished, "target_reached", num_actors=2) == {
         "run_id": "20260101-000000-abcdef01",
         "status": "target_reached",
         "average_return": 477.5,

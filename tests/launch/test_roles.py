@@ -1,12 +1,12 @@
-"""launch/supervisor.py: the processes that a run consists of."""
+"""launch/roles.py: the processes that a run consists of."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from launch.children import Role
-from launch.supervisor import describe
+from launch.role import Role
+from launch.roles import describe
 from tests.launch.a_run import options
 
 # What the server has defaults for.
@@ -24,7 +24,7 @@ def flags_of(role: Role) -> dict[str, list[str]]:
 
 def test_every_role_is_there_once_and_the_server_first(tmp_path: Path) -> None:
     """Actors as many as asked for, each with its number."""
-    roles = describe(options(tmp_path, num_actors=3), 8008)
+    roles = describe(options(tmp_path, num_actors=3), "localhost:8008")
     assert [(role.name, role.module) for role in roles] == [
         ("reverb_server", "reverb_server"),
         ("learner", "learner"),
@@ -50,7 +50,7 @@ def test_the_server_is_told_everything_and_the_others_where_it_is(
         discard_replay=True,
         metrics_address=("0.0.0.0", 9090),
     )
-    server, *others = describe(started_with, 8123)
+    server, *others = describe(started_with, "localhost:8123")
     assert flags_of(server) == {
         "--root_dir": [str(tmp_path / "a b")],
         "--gin_file": ["/mine.gin"],
@@ -72,14 +72,14 @@ def test_the_server_is_told_everything_and_the_others_where_it_is(
 
 def test_what_the_user_did_not_say_is_left_to_the_server(tmp_path: Path) -> None:
     """It knows the defaults, or what a resumed run has."""
-    told = flags_of(describe(options(tmp_path), 8008)[0])
+    told = flags_of(describe(options(tmp_path), "localhost:8008")[0])
     assert not _UNSAID & set(told)
     assert told["--resume"] == ["False"]
 
 
 def test_only_a_server_is_told_that_it_comes_back(tmp_path: Path) -> None:
     """The others find the run as it is."""
-    server, *others = describe(options(tmp_path), 8008)
+    server, *others = describe(options(tmp_path), "localhost:8008")
     assert list(server.restart_arguments) == ["--is_restart"]
     assert all(not role.restart_arguments for role in others)
 
@@ -89,7 +89,7 @@ def test_actors_can_be_missed_and_only_some_start_before_the_server_is_up(
 ) -> None:
     """As many as there are processors."""
     first = len(os.sched_getaffinity(0))
-    roles = describe(options(tmp_path, num_actors=first + 2), 8008)
+    roles = describe(options(tmp_path, num_actors=first + 2), "localhost:8008")
     actors = [f"actor-{task}" for task in range(first + 2)]
     assert [role.name for role in roles if role.is_spare] == actors
     waiting = [role.name for role in roles if role.waits_for_server]

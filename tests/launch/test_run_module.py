@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from launch.children import Child, Role, end_all
+from launch.children import Child, end_all
+from launch.role import Role
 
 
 def test_a_role_is_one_of_this_checkout(

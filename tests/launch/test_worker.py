@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import signal
 import time
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ from typing import Callable
 import pytest
 
 from launch import restarts
-from launch.worker import Failure, Worker
+from launch import worker as worker_lib
+from launch.children import Child
+from launch.worker import Failure, Leaving, Worker
 from tests.launch.a_run import stand_in
 from tests.reverb_server.waiting import wait_until
 
@@ -33,8 +36,10 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
         def _make(body: str, max_restarts: int = 5) -> Worker:
             role = stand_in(tmp_path, "actor-0", body)
             role = dataclasses.replace(role, restart_arguments=["--again"])
-            folders = tmp_path / "logs", tmp_path / "temporary"
-            worker = Worker(role, *folders, max_restarts)
+            start = functools.partial(
+                Child, logs_dir=tmp_path / "logs", temporary=tmp_path / "temporary"
+            )
+            worker = Worker(role, start, max_restarts)
 
             def end() -> None:
                 if worker.child:
@@ -140,3 +145,21 @@ def test_it_is_given_up_in_the_end(make: Make) -> None:
     worker = make("raise SystemExit(1)", max_restarts=2)
     waits = [fail(worker).restart_in_s for _ in range(3)]
     assert waits == [0.2, 0.4, None]
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_one_that_is_not_wanted_is_asked_to_end_then_killed(
+    listens: bool, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And whatever it ends with is no failure."""
+    monkeypatch.setattr(worker_lib, "GRACE_S", -1.5)
+    deaf = "" if listens else "import signal; signal.signal(15, signal.SIG_IGN)\n"
+    worker = make(deaf + SLEEP)
+    worker.look(may_restart=True, has_worked=True)
+    child = worker.child
+    assert child is not None
+    wait_until(lambda: "up" in child.log.read_text())
+    leaving = Leaving(child)
+    wait_until(leaving.has_ended)
+    assert child.exit_code == 128 + (signal.SIGTERM if listens else signal.SIGKILL)
+    assert worker.look(may_restart=True, has_worked=True) is None

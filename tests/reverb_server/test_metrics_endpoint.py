@@ -94,8 +94,9 @@ def test_one_scrape_shows_the_whole_run(port: int, tmp_path: Path) -> None:
         "run_id": run.manifest.run_id,
         "gin_file": "test.gin",
         "seed": "0",
-        "num_actors": "1",
     }
+    [num_actors] = found["antiphon_reverb_server_num_actors"]
+    assert num_actors.value == 1
     with pytest.raises(urllib.error.URLError):
         scrape(port)
 

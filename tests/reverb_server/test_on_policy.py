@@ -9,7 +9,7 @@ import pytest
 import reverb
 
 from experiment.errors import ConfigurationError
-from reverb_server import on_policy, tables
+from reverb_server import on_policy, scaling, tables
 from reverb_server.replay_layout import ReplayLayout, Step, replay_layout
 from reverb_server.replay_writer import ReplayWriter
 from tests.actor.on_policy_run import LENGTH, WINDOWS, load
@@ -96,6 +96,21 @@ def test_windows_that_are_collected_in_vain_are_told(
     with caplog.at_level(logging.WARNING):
         make_tables(num_actors=3)
     assert f"surplus is dropped; set it to {3 * WINDOWS}" in caplog.text
+
+
+def test_a_run_is_scaled_to_actors_that_share_out_a_batch() -> None:
+    """Any other number is refused with those that do, of 4 environments each."""
+    experiment = load("Replay.batch_size = 24")
+    for number in (1, 2, 3, 6):
+        scaling.check(experiment, number)
+    with pytest.raises(ConfigurationError) as raised:
+        scaling.check(experiment, 4)
+    assert str(raised.value) == (
+        "--num_actors is 4, but the agent is on-policy: with 4 environments each they "
+        "would collect 32 windows for a batch of 24; choose one of 1, 2, 3, 6."
+    )
+    with pytest.raises(ConfigurationError, match="this run cannot be scaled"):
+        scaling.check(load("Replay.batch_size = 6"), 2)
 
 
 def test_each_item_of_the_table_is_sampled_once(serve: Serve) -> None:

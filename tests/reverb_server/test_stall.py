@@ -248,6 +248,17 @@ def test_who_is_missed_by_none_is_still_named(
     assert said[-1] is None
 
 
+def test_an_actor_that_has_left_is_not_missed(start: Start) -> None:
+    """It was told to go: the run has been scaled."""
+    run = start(MinSize(1))
+    run.look([actor(3)])
+    run.look([actor(3, has_left=True)])
+    for _ in range(30):
+        run.insert()
+        run.sample()
+        assert run.look([actor(), learner()]) is None
+
+
 def test_an_environment_that_hangs_is_named_while_others_go_on(start: Start) -> None:
     run = start(MinSize(1))
     for _ in range(20):

@@ -1,0 +1,67 @@
+"""The processes that a run consists of, as data."""
+
+from __future__ import annotations
+
+import os
+
+from launch.options import Options
+from launch.role import Role
+from reverb_server import figures
+
+
+def describe(options: Options, address: str) -> list[Role]:
+    """The processes of a run, the server first.
+
+    They start side by side. But importing TensorFlow takes each of them seconds of a
+    processor: actors that the first update can do without wait until the server is up.
+    So a wrong configuration, which it tells, is told before hundreds are started.
+
+    Args:
+      options: What the run is started with.
+      address: host:port of the server, for all others.
+    """
+    join = _join(address)
+    server = _server_flags(options, address)
+    return [
+        Role("reverb_server", "reverb_server", server, ["--is_restart"]),
+        Role("learner", "learner", [join]),
+        Role("eval_job", "eval_job", [join]),
+        *(actor(task, address) for task in range(options.num_actors)),
+    ]
+
+
+def actor(task: int, address: str) -> Role:
+    """One actor of a run, which others can stand in for."""
+    return Role(
+        figures.process_name(figures.ACTOR, task),
+        "actor",
+        [_join(address), f"--task={task}"],
+        task=task,
+        waits_for_server=task >= len(os.sched_getaffinity(0)),
+        is_spare=True,
+    )
+
+
+def _join(address: str) -> str:
+    return f"--server_address={address}"
+
+
+def _server_flags(options: Options, address: str) -> list[str]:
+    """What the server is started with; all others learn it from there."""
+    server = [
+        f"--root_dir={options.root_dir}",
+        *(f"--gin_bindings={binding}" for binding in options.gin_bindings),
+        f"--num_actors={options.num_actors}",
+        f"--port={address.rpartition(':')[2]}",
+        "--is_supervised",
+        f"--resume={options.resume}",
+        f"--discard_replay={options.discard_replay}",
+    ]
+    if options.gin_file is not None:
+        server.append(f"--gin_file={options.gin_file}")
+    if options.seed is not None:
+        server.append(f"--seed={options.seed}")
+    if options.metrics_address is not None:
+        host, metrics_port = options.metrics_address
+        server += [f"--metrics_host={host}", f"--metrics_port={metrics_port}"]
+    return server
