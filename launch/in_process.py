@@ -35,6 +35,7 @@ from launch.state import Life, ProcessState, of_roles, run_state
 from launch.view import View
 from learner import builder as learner_builder
 from learner import checkpoints
+from learner.learning_agent import LearningAgent
 from reverb_server import figures, rate_limiter, replay_layout, tables
 from reverb_server import port as port_lib
 from reverb_server.replay_writer import ReplayWriter
@@ -68,8 +69,7 @@ class InProcessRun:
         agent, train_step = self._experiment.make_agent(environment)
         self.trainer = learner_builder.build_trainer(
             self._experiment,
-            agent,
-            train_step,
+            LearningAgent.plain(agent, train_step),
             self.server.address,
             options.root_dir,
             self.server.store_replay,

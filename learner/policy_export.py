@@ -10,8 +10,11 @@ import tensorflow as tf
 from tf_agents.agents import tf_agent
 from tf_agents.policies import policy_saver
 from tf_agents.train import learner as tf_learner
+from tf_agents.typing import types
 
 from experiment.greedy import greedy_policy
+from reverb_server import tables
+from reverb_server.weights import assign
 
 
 class PolicyExporter:
@@ -22,7 +25,11 @@ class PolicyExporter:
     """
 
     def __init__(
-        self, agent: tf_agent.TFAgent, train_step: tf.Variable, root_dir: Path
+        self,
+        agent: tf_agent.TFAgent,
+        train_step: tf.Variable,
+        root_dir: Path,
+        trained: types.NestedVariable | None = None,
     ) -> None:
         """Prepares the export.
 
@@ -30,7 +37,10 @@ class PolicyExporter:
           agent: Whose policies are exported.
           train_step: Stored with the policies.
           root_dir: Folder of the run.
+          trained: Weights of another agent, as `tables.weights_of` has them, which are
+            taken over before each export; None if the agent is the one in training.
         """
+        self._own, self._trained = tables.weights_of(agent, train_step), trained
         greedy = greedy_policy(agent)
         self._policies = {
             tf_learner.GREEDY_POLICY_SAVED_MODEL_DIR: greedy,
@@ -50,6 +60,8 @@ class PolicyExporter:
 
     def export(self) -> None:
         """Writes all policies; each replaces the former one when it is complete."""
+        if self._trained is not None:
+            assign(self._own, self._trained)
         for name, saver in self._savers.items():
             fresh = self._folder / f".{name}"
             old = self._folder / f".{name}.old"

@@ -62,6 +62,8 @@ class Trainer:
         self._checkpoints_dir = checkpoints_dir
         self._summary_interval = summary_interval
         self._updates = updates
+        # On several devices the loop over the batches of a call is the learner's.
+        self._is_loop_outside = learner.strategy.num_replicas_in_sync > 1
         self._histogram = Interval(_HISTOGRAM_S)
         self._loss: tf.Tensor | None = None
         self._waited_s = 0.0
@@ -108,7 +110,7 @@ class Trainer:
         if not is_ready:
             return False
         before = self.train_step
-        self._loss = self._take_steps()
+        self._loss = self._take_steps(steps)
         if not math.isfinite(self._loss):  # XLA drops the agent's own look.
             raise DivergedError(f"the loss is {float(self._loss)}", self.train_step)
         if self._updates:
@@ -120,10 +122,11 @@ class Trainer:
             self._summarize(tf.summary.histogram, name, self._lag.newest)
         return True
 
-    def _take_steps(self) -> tf.Tensor:
-        """Calls the graph; returns the mean loss."""
+    def _take_steps(self, steps: int) -> tf.Tensor:
+        """Calls the graph; returns the mean loss, or on several devices the last."""
+        iterations = steps if self._is_loop_outside else 1
         try:
-            return self._learner.run(iterator=self.batches).loss
+            return self._learner.run(iterations, self.batches).loss
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             if "XLA" in error.message:
                 raise ConfigurationError(
