@@ -24,6 +24,7 @@ from experiment import (
     seeding,
 )
 from experiment.definition import Experiment
+from experiment.errors import ConfigurationError
 from experiment.interval import Interval
 from experiment.process import StopSignal
 from launch import screen
@@ -107,6 +108,11 @@ class InProcessRun:
             resume=options.resume,
             in_process=True,
         )
+        if experiment.train.mixed_precision:
+            raise ConfigurationError(
+                "Train.mixed_precision is for a learner of its own: with --in_process "
+                "actors have its very agent, and would act otherwise; set it to False."
+            )
         # Updates are taken one at a time, so no more is sampled ahead.
         train = dataclasses.replace(experiment.train, steps_per_call=1)
         experiment = dataclasses.replace(experiment, train=train)

@@ -30,6 +30,13 @@ from reverb_server.weights import assign
 # Seconds between two histograms of the policy lag; one takes 5 ms.
 _HISTOGRAM_S = 5.0
 
+# What a graph raises that cannot be compiled, or has looked at its numbers.
+_OF_GRAPHS = (
+    tf.errors.InternalError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.UnimplementedError,
+)
+
 # Longest wait for a batch, in seconds, until the loop looks around again.
 _WAIT_S = 0.5
 
@@ -127,7 +134,13 @@ class Trainer:
         iterations = steps if self._is_loop_outside else 1
         try:
             return self._learner.run(iterations, self.batches).loss
-        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+        except _OF_GRAPHS as error:
+            if "hlo verifier" in error.message:  # XLA of TensorFlow 2.15 for CPUs.
+                raise ConfigurationError(
+                    "XLA cannot compile gradient steps that take bfloat16 into a "
+                    "condition, as TD3's do; set Train.mixed_precision = False, or "
+                    "Train.jit_compile = False."
+                ) from error
             if "XLA" in error.message:
                 raise ConfigurationError(
                     "XLA cannot compile the agent's gradient steps; set "

@@ -1,6 +1,6 @@
 """A learner on two devices, in a process of its own: prints what it found as JSON.
 
-TensorFlow divides the processor into two devices, which it must do before anything else.
+TensorFlow divides the processor in two, which it must do before anything else.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Callable
 import numpy as np
 import tensorflow as tf
 from tf_agents.agents import tf_agent
+from tf_agents.experimental.distributed import reverb_variable_container
 from tf_agents.policies import policy_loader
 from tf_agents.trajectories import time_step as ts
 from tf_agents.typing import types
@@ -23,7 +24,7 @@ from experiment.devices import Devices
 from learner.replicas import ReplicatedAgent
 from reverb_server import tables
 from tests.actor.served_run import serve
-from tests.learner.conftest import CARTPOLE, Learning, run_until
+from tests.learner.conftest import BATCH_SIZE, CARTPOLE, Learning, run_until
 from tests.learner.test_compiled_agent import (
     PENDULUM,
     agent_of_seed,
@@ -58,9 +59,7 @@ def step_on_both(
     def step() -> Any:
         halves = strategy.experimental_distribute_values_from_function(
             lambda context: tf.nest.map_structure(
-                lambda column: tf.split(column, 2, 1)[
-                    context.replica_id_in_sync_group
-                ],
+                lambda column: tf.split(column, 2, 1)[context.replica_id_in_sync_group],
                 batch,
             )
         )
@@ -124,9 +123,15 @@ def prioritized(strategy: tf.distribute.Strategy, folder: Path) -> dict[str, Any
         run_until(trainer, 8)
         trainer.publish()
         wait_until(lambda: learning.publications() == 1)
-        wait_until(lambda: priorities(learning) != before)
-        found["updated"] = sum(
-            before[key] != priority for key, priority in priorities(learning).items()
+        # Those of all steps of both calls, not of the last ones only.
+        wait_until(lambda: updated(before, priorities(learning)) > 2 * BATCH_SIZE)
+        container = reverb_variable_container.ReverbVariableContainer(
+            run.address, [tables.VARIABLES]
+        )
+        published = container.pull(tables.VARIABLES)
+        found["published"] = distance(
+            [each.numpy() for each in tf.nest.flatten(trainer.weights)],
+            [each.numpy() for each in tf.nest.flatten(published)],
         )
         found["lag"] = trainer.figures()["policy_lag"]
         found["loss"] = trainer.figures()["loss"]
@@ -151,6 +156,11 @@ def prioritized(strategy: tf.distribute.Strategy, folder: Path) -> dict[str, Any
             for each in (trainer, resumed)
         ]
     return found
+
+
+def updated(before: dict[int, float], now: dict[int, float]) -> int:
+    """How many items have another priority."""
+    return sum(before[key] != priority for key, priority in now.items())
 
 
 def priorities(learning: Learning) -> dict[int, float]:
