@@ -38,6 +38,7 @@ def check(options: Options) -> Finding:
             remedy = missing.remedy or _NEEDED
             return missing._replace(level=FAIL, remedy=remedy)
         return missing
+    found = found or "no nvidia-smi"
     if seen < wanted.gpus:
         text = f"TensorFlow sees {seen} of the {wanted.gpus} of --learner_gpus"
         return Finding(FAIL, "gpu", f"{found}; {text}", _NEEDED)
