@@ -13,6 +13,10 @@ _ENVPOOL = ["envpool~=0.8.4"]
 # Environments that have left gym behind.
 _GYMNASIUM = ["gymnasium>=1.0,<2"]
 
+# CUDA and cuDNN as wheels, 2 GB of them. TensorFlow 2.15.0 asks for TensorRT as well,
+# which PyPI does not have.
+_GPU = ["tensorflow[and-cuda]~=2.15.1"]
+
 # Prints the tables of `benchmarks/`.
 _BENCHMARKS = ["tabulate~=0.9"]
 
@@ -71,6 +75,7 @@ setup(
     extras_require={
         "benchmarks": _BENCHMARKS,
         "envpool": _ENVPOOL,
+        "gpu": _GPU,
         "gymnasium": _GYMNASIUM,
         "test": [
             *_BENCHMARKS,
