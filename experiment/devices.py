@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from experiment.errors import ConfigurationError
+from experiment import flags, process
+from experiment.errors import EXIT_FINISHED, ConfigurationError
 from experiment.learner_device import CPU, GPU, LearnerDevice
 
 
@@ -88,3 +89,14 @@ def _describe(
 
 def _count(gpus: int) -> str:
     return "1 GPU" if gpus == 1 else f"{gpus} GPUs"
+
+
+def main(wanted: LearnerDevice) -> int:
+    """For a launcher that wants to know before it starts others."""
+    for_learner(wanted)
+    return EXIT_FINISHED
+
+
+if __name__ == "__main__":
+    _WANTED = flags.define_learner_device()
+    process.run(lambda: main(_WANTED()))

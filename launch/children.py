@@ -19,7 +19,7 @@ from experiment.process import give_way
 _PR_SET_PDEATHSIG = 1  # From linux/prctl.h.
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
-_RUN_MODULE = str(Path(__file__).with_name("run_module.py"))
+RUN_MODULE = str(Path(__file__).with_name("run_module.py"))
 
 # Lines of a log that are shown if it does not say what was fatal.
 _LAST_LINES = 5
@@ -71,7 +71,7 @@ class Child:
         with self.log.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
-                [sys.executable, _RUN_MODULE, role.module, *arguments],
+                [sys.executable, RUN_MODULE, role.module, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -11,6 +11,7 @@ from experiment import flags as shared_flags
 from experiment import gin_text, presets, run_dir
 from experiment.errors import ConfigurationError, check_number
 from experiment.learner_device import GPU, LearnerDevice
+from launch import required_gpu
 from launch.options import Options
 from reverb_server import port as port_lib
 
@@ -68,6 +69,7 @@ def read() -> Options:
     if not _RESUME.value:  # A resumed run has most of its text already.
         path = presets.find_preset(gin_file or presets.DEFAULT_PRESET)
         gin_text.check_settings(gin_text.text_of(path, bindings))
+    required_gpu.check(learner_device)
     root_dir = _root_dir()
     return Options(
         num_actors=_num_actors(root_dir),

@@ -26,6 +26,7 @@ def main() -> int:
     shared_flags.check_max_train_steps(_MAX_TRAIN_STEPS.value)
     folder = shared_flags.given_folder(_ROOT_DIR)
     run = membership.Membership(address, "learner", stop)
+    run.report(device=device.text)
     root_dir = folder or Path(run.manifest.root_dir)
     run_dir.require_writable(root_dir)
     experiment = definition.load_run(run.manifest)
@@ -33,7 +34,6 @@ def main() -> int:
     if _MAX_TRAIN_STEPS.value is not None:
         settings = dataclasses.replace(settings, max_train_steps=_MAX_TRAIN_STEPS.value)
     trainer = builder.build(experiment, run, root_dir, device.strategy())
-    run.report(device=device.text)
     trainer.publish()
     is_running = builder.idle_limit(experiment, run, trainer)
     train_lib.train(trainer, settings, is_running, run.report, run.report_from)
