@@ -44,7 +44,9 @@ def make_loop(layers: str, jit_compile: bool, mixed: bool) -> Callable[[], None]
             f"Train.mixed_precision = {mixed}",
         ],
     )
-    agent = learning_agent.make(experiment, tf.distribute.get_strategy()).agent
+    agent = learning_agent.make(
+        experiment, experiment.environment(), tf.distribute.get_strategy()
+    ).agent
     compiled = CompiledAgent(agent, jit_compile)
     shape = (_STEPS, experiment.replay.batch_size, agent.train_sequence_length)
     batches = tf.nest.map_structure(

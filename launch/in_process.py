@@ -10,6 +10,7 @@ import dataclasses
 import time
 from typing import Any, Callable
 
+import tensorflow as tf
 from tf_agents.agents import tf_agent
 from tf_agents.environments import py_environment
 
@@ -24,7 +25,6 @@ from experiment import (
     seeding,
 )
 from experiment.definition import Experiment
-from experiment.errors import ConfigurationError
 from experiment.interval import Interval
 from experiment.process import StopSignal
 from launch import screen
@@ -35,8 +35,7 @@ from launch.shared_process import SharedProcess
 from launch.state import Life, ProcessState, of_roles, run_state
 from launch.view import View
 from learner import builder as learner_builder
-from learner import checkpoints
-from learner.learning_agent import LearningAgent
+from learner import checkpoints, learning_agent
 from reverb_server import figures, rate_limiter, replay_layout, tables
 from reverb_server import port as port_lib
 from reverb_server.replay_writer import ReplayWriter
@@ -67,14 +66,18 @@ class InProcessRun:
             seed.spawn(1)[0],
         )
         checkpoints.prepare(options.root_dir, run)
-        agent, train_step = self._experiment.make_agent(environment)
+        self._learning = learning_agent.make(
+            self._experiment, environment, tf.distribute.get_strategy()
+        )
+        agent, _ = self._learning.exact
         self.trainer = learner_builder.build_trainer(
             self._experiment,
-            LearningAgent.plain(agent, train_step),
+            self._learning,
             self.server.address,
             options.root_dir,
             self.server.store_replay,
         )
+        self._learning.refresh()  # It may be restored by now.
         self.collector = self._collector(environment, agent, is_running)
         env_steps_before = self.server.env_steps()
         evaluation = self._experiment.evaluation
@@ -108,11 +111,6 @@ class InProcessRun:
             resume=options.resume,
             in_process=True,
         )
-        if experiment.train.mixed_precision:
-            raise ConfigurationError(
-                "Train.mixed_precision is for a learner of its own: with --in_process "
-                "actors have its very agent, and would act otherwise; set it to False."
-            )
         # Updates are taken one at a time, so no more is sampled ahead.
         train = dataclasses.replace(experiment.train, steps_per_call=1)
         experiment = dataclasses.replace(experiment, train=train)
@@ -206,6 +204,7 @@ class InProcessRun:
                 raise TimeoutError(
                     f"no batch came from the replay table in {_BATCH_TIMEOUT_S:.0f} s"
                 )
+        self._learning.refresh()
 
     def evaluate(self) -> bool:
         """Judges the weights as they are; returns whether they reach the target."""

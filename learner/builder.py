@@ -62,7 +62,7 @@ def build(
     """
     checkpoints.prepare(root_dir, run.manifest)
     seeding.seed_role(run.manifest.seed, "learner")
-    learning = learning_agent.make(experiment, strategy)
+    learning = learning_agent.make(experiment, experiment.environment(), strategy)
     largest = priorities.largest_priority(experiment.replay)
     weights = tables.weights_of(learning.agent, learning.train_step, largest)
     tables.require_weights(run.client, weights)
@@ -127,7 +127,7 @@ def build_trainer(
         _batches(experiment, layout, address, learning),
         lag,
         Publisher(address),
-        _exporter(learning, root_dir),
+        PolicyExporter(*learning.exact, root_dir, learning.refresh),
         store_replay=store_replay,
         checkpoints_dir=root_dir / run_dir.CHECKPOINTS,
         updates=updates,
@@ -147,15 +147,6 @@ def _in_calls(
         return replicas.ReplicatedAgent(agent, length, largest_priority)
     jit_compile = experiment.train.jit_compile
     return CompiledAgent(agent, jit_compile, length, largest_priority)
-
-
-def _exporter(learning: LearningAgent, root_dir: Path) -> PolicyExporter:
-    """What writes the policies, of the agent in training or of its twin."""
-    agent, train_step = learning.exported
-    trained = None
-    if agent is not learning.agent:
-        trained = tables.weights_of(learning.agent, learning.train_step)
-    return PolicyExporter(agent, train_step, root_dir, trained)
 
 
 def _each(lag: PolicyLag, updates: PriorityUpdates | None) -> replicas.Look:

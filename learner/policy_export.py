@@ -5,16 +5,14 @@ from __future__ import annotations
 import functools
 import shutil
 from pathlib import Path
+from typing import Callable
 
 import tensorflow as tf
 from tf_agents.agents import tf_agent
 from tf_agents.policies import policy_saver
 from tf_agents.train import learner as tf_learner
-from tf_agents.typing import types
 
 from experiment.greedy import greedy_policy
-from reverb_server import tables
-from reverb_server.weights import assign
 
 
 class PolicyExporter:
@@ -29,7 +27,7 @@ class PolicyExporter:
         agent: tf_agent.TFAgent,
         train_step: tf.Variable,
         root_dir: Path,
-        trained: types.NestedVariable | None = None,
+        refresh: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepares the export.
 
@@ -37,10 +35,9 @@ class PolicyExporter:
           agent: Whose policies are exported.
           train_step: Stored with the policies.
           root_dir: Folder of the run.
-          trained: Weights of another agent, as `tables.weights_of` has them, which are
-            taken over before each export; None if the agent is the one in training.
+          refresh: Gives the agent the weights to be exported, if it is not the one in
+            training.
         """
-        self._own, self._trained = tables.weights_of(agent, train_step), trained
         greedy = greedy_policy(agent)
         self._policies = {
             tf_learner.GREEDY_POLICY_SAVED_MODEL_DIR: greedy,
@@ -49,6 +46,7 @@ class PolicyExporter:
         }
         self._folder = root_dir / tf_learner.POLICY_SAVED_MODEL_DIR
         self._train_step = train_step
+        self._refresh = refresh
 
     @functools.cached_property
     def _savers(self) -> dict[str, policy_saver.PolicySaver]:
@@ -60,8 +58,7 @@ class PolicyExporter:
 
     def export(self) -> None:
         """Writes all policies; each replaces the former one when it is complete."""
-        if self._trained is not None:
-            assign(self._own, self._trained)
+        self._refresh()
         for name, saver in self._savers.items():
             fresh = self._folder / f".{name}"
             old = self._folder / f".{name}.old"

@@ -18,9 +18,9 @@ from learner.compiled_agent import CompiledAgent
 from learner.learning_agent import LearningAgent
 from learner.policy_export import PolicyExporter
 from learner.trainer import Trainer
-from reverb_server import tables
 from tests.learner.conftest import CARTPOLE, Learning, run_until
 from tests.learner.test_compiled_agent import PENDULUM, experience
+from tests.reverb_server.waiting import wait_until
 
 MIXED = "\nTrain.mixed_precision = True\n"
 C51 = """
@@ -36,7 +36,9 @@ Experiment.agent = @ppo_agent
 def make(text: str) -> LearningAgent:
     """For one device."""
     experiment = definition.load_text(text + MIXED)
-    return learning_agent.make(experiment, tf.distribute.get_strategy())
+    return learning_agent.make(
+        experiment, experiment.environment(), tf.distribute.get_strategy()
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,13 +67,12 @@ def test_agents_learn_in_mixed_precision(text: str, jit_compile: bool) -> None:
 def test_what_is_exported_is_the_policy_that_actors_have(tmp_path: Path) -> None:
     """float32, with the weights in training: not those that it was made with."""
     learning = make(CARTPOLE)
-    exported, step = learning.exported
+    exported, step = learning.exact
     assert exported is not learning.agent
     learning.train_step.assign(12)
     for variable in learning.agent.policy.variables():
         variable.assign(tf.random.stateless_normal(variable.shape, seed=(1, 2)))
-    trained = tables.weights_of(learning.agent, learning.train_step)
-    PolicyExporter(exported, step, tmp_path, trained).export()
+    PolicyExporter(exported, step, tmp_path, learning.refresh).export()
     policy = policy_loader.load(str(tmp_path / "policies" / "greedy_policy"))
     assert int(policy.get_train_step()) == 12
     experiment = definition.load_text(CARTPOLE)
@@ -89,8 +90,10 @@ def test_what_is_exported_is_the_policy_that_actors_have(tmp_path: Path) -> None
 def test_without_a_wish_there_is_one_agent_only() -> None:
     """A second one would cost time and memory."""
     experiment = definition.load_text(CARTPOLE)
-    learning = learning_agent.make(experiment, tf.distribute.get_strategy())
-    assert learning.exported[0] is learning.agent
+    learning = learning_agent.make(
+        experiment, experiment.environment(), tf.distribute.get_strategy()
+    )
+    assert learning.exact[0] is learning.agent
 
 
 def test_what_xla_cannot_mix_is_answered_with_the_remedy(
@@ -126,4 +129,4 @@ def test_weights_travel_as_those_of_any_learner(learning: Learning) -> None:
     trainer = mixed.build()
     run_until(trainer, 4)
     trainer.publish()
-    assert trainer._exporter._trained is not None
+    wait_until(lambda: learning.publications() == 1)

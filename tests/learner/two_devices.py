@@ -76,7 +76,7 @@ def distance(one: list[np.ndarray], other: list[np.ndarray]) -> float:
     """The largest difference of two tensors, as a share of their size."""
     assert len(one) == len(other) > 2
     return max(
-        float(np.linalg.norm(a - b) / max(np.linalg.norm(a), 1e-12))
+        float(np.linalg.norm(a - b)) / max(float(np.linalg.norm(a)), 1e-12)
         for a, b in zip(one, other)
     )
 
