@@ -13,7 +13,7 @@ _ENVPOOL = ["envpool~=0.8.4"]
 # Environments that have left gym behind.
 _GYMNASIUM = ["gymnasium>=1.0,<2"]
 
-# CUDA and cuDNN as wheels, 2 GB of them. TensorFlow 2.15.0 asks for TensorRT as well,
+# CUDA and cuDNN as wheels, GBs of them. TensorFlow 2.15.0 asks for TensorRT as well,
 # which PyPI does not have.
 _GPU = ["tensorflow[and-cuda]~=2.15.1"]
 

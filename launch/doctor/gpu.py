@@ -33,11 +33,13 @@ def check(options: Options) -> Finding:
         return Finding(OK, "gpu", f"not used: {devices.for_learner(wanted).text}")
     found, seen = _found(), len(tf.config.list_physical_devices("GPU"))
     if not seen:
-        missing = _not_seen(found) if found else _NONE
-        if wanted.kind == GPU:
-            remedy = missing.remedy or _NEEDED
-            return missing._replace(level=FAIL, remedy=remedy)
-        return missing
+        is_required = wanted.kind == GPU
+        if found:
+            missing = _not_seen(found)
+            return missing._replace(level=FAIL) if is_required else missing
+        if is_required:
+            return Finding(FAIL, "gpu", "none, but the run requires one", _NEEDED)
+        return Finding(OK, "gpu", "none: the learner uses the processor")
     found = found or "no nvidia-smi"
     if seen < wanted.gpus:
         text = f"TensorFlow sees {seen} of the {wanted.gpus} of --learner_gpus"
@@ -66,7 +68,6 @@ def _product(zeros: tf.Tensor) -> tf.Tensor:
     return tf.matmul(tf.exp(zeros), tf.exp(zeros))
 
 
-_NONE = Finding(OK, "gpu", "none: the learner uses the processor")
 _NEEDED = "start the learner on a host that has it, or leave out what requires it"
 _REMEDY = "bring the driver up to date, or hide the GPU by --learner_device=cpu"
 
