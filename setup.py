@@ -17,6 +17,10 @@ _GYMNASIUM = ["gymnasium>=1.0,<2"]
 # together with those of TF-Agents.
 _RAY = ["ray>=2.40,<3"]
 
+# CUDA and cuDNN as wheels, GBs of them. TensorFlow 2.15.0 asks for TensorRT as well,
+# which PyPI does not have.
+_GPU = ["tensorflow[and-cuda]~=2.15.1"]
+
 # Prints the tables of `benchmarks/`.
 _BENCHMARKS = ["tabulate~=0.9"]
 
@@ -75,6 +79,7 @@ setup(
     extras_require={
         "benchmarks": _BENCHMARKS,
         "envpool": _ENVPOOL,
+        "gpu": _GPU,
         "gymnasium": _GYMNASIUM,
         "ray": _RAY,
         "test": [

@@ -16,6 +16,7 @@ from tf_agents.agents import tf_agent
 from experiment import definition, devices, process
 from experiment import flags as shared_flags
 from experiment.errors import EXIT_FINISHED
+from experiment.learner_device import LearnerDevice
 from learner import builder
 from learner.compiled_agent import CompiledAgent
 from learner.trainer import Trainer
@@ -66,11 +67,11 @@ def rate(loop: Callable[[], None], seconds: float) -> float:
 def main(address: str, seconds: float, rounds: int) -> int:
     """Joins, waits for data, measures."""
     stop = process.StopSignal()
-    devices.share_gpus()
+    device = devices.for_learner(LearnerDevice())
     run = membership.Membership(address, "learner", stop)
     experiment = definition.load_run(run.manifest)
     with tempfile.TemporaryDirectory() as folder:
-        trainer = builder.build(experiment, run, Path(folder))
+        trainer = builder.build(experiment, run, Path(folder), device.strategy())
         trainer.publish()
         per_item = experiment.replay.env_steps_per_item
         while run.env_steps(per_item) < _ITEMS * per_item and run.is_running():

@@ -7,11 +7,13 @@ and a flag that would be ignored is refused.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Callable
 
 from absl import flags
 
-from experiment import manifest, run_dir
+from experiment import learner_device, manifest, run_dir
 from experiment.errors import ConfigurationError, check_number
+from experiment.learner_device import LearnerDevice
 from experiment.presets import DEFAULT_PRESET
 
 # The flags belong to the main that asks for them: its --help shows them.
@@ -82,6 +84,25 @@ def define_max_train_steps() -> flags.FlagHolder[int | None]:
         None,
         "Gradient steps after which the run ends; default: the preset's.",
     )
+
+
+def define_learner_device() -> Callable[[], LearnerDevice]:
+    """`--learner_device`, `--require_gpu`, `--learner_gpus`: what reads all three."""
+    kind = flags.DEFINE_enum(
+        "learner_device",
+        learner_device.AUTO,
+        learner_device.KINDS,
+        "What the learner trains on: auto is a GPU if TensorFlow sees one.",
+    )
+    require_gpu = flags.DEFINE_boolean(
+        "require_gpu", False, "End at once if there is no GPU, as --learner_device=gpu."
+    )
+    gpus = flags.DEFINE_integer(
+        "learner_gpus",
+        None,
+        "GPUs that train together, which then are required; default: one.",
+    )
+    return lambda: LearnerDevice.of_flags(kind.value, require_gpu.value, gpus.value)
 
 
 def define_target_return() -> flags.FlagHolder[float | None]:

@@ -200,6 +200,8 @@ class Train:
       steps_per_call: Gradient steps taken inside one call of the graph.
       jit_compile: Whether XLA compiles the gradient steps; all operations of the agent
         must be known to it.
+      mixed_precision: Whether the learner's hidden layers compute in bfloat16, see
+        `precision`; actors, eval job and exported policies do not.
       publish_interval_s: Seconds between two pushes of the weights.
       checkpoint_interval_s: Seconds between two checkpoints.
       summary_interval: Gradient steps between two loss summaries.
@@ -208,6 +210,7 @@ class Train:
     max_train_steps: int = 200_000
     steps_per_call: int = 32
     jit_compile: bool = True
+    mixed_precision: bool = False
     publish_interval_s: float = 0.25
     checkpoint_interval_s: float = 60.0
     summary_interval: int = 200
@@ -216,7 +219,8 @@ class Train:
         """Validates; raises `ConfigurationError`."""
         for name in ("max_train_steps", "steps_per_call", "summary_interval"):
             check_number(f"Train.{name}", getattr(self, name), 1, integer=True)
-        check_bool("Train.jit_compile", self.jit_compile)
+        for name in ("jit_compile", "mixed_precision"):
+            check_bool(f"Train.{name}", getattr(self, name))
         for name in ("publish_interval_s", "checkpoint_interval_s"):
             _check_seconds(f"Train.{name}", getattr(self, name))
 

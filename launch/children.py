@@ -21,7 +21,7 @@ from launch.child_process import ChildProcess, last_words
 from launch.role import Role
 from launch.worker import Start
 
-_RUN_MODULE = str(Path(__file__).with_name("run_module.py"))
+RUN_MODULE = str(Path(__file__).with_name("run_module.py"))
 
 # What all of them get beside the variables of their starter.
 VARIABLES = {"TF_CPP_MIN_LOG_LEVEL": "2"}
@@ -50,7 +50,7 @@ class Child:
         with self.log.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
-                [sys.executable, _RUN_MODULE, role.module, *arguments],
+                [sys.executable, RUN_MODULE, role.module, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

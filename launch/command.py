@@ -25,15 +25,16 @@ def main() -> int:
     return conduct(_run_here)
 
 
-def conduct(run: Run) -> int:
+def conduct(run: Run, *, learner_is_here: bool = True) -> int:
     """Parses, runs, writes the result, the report; says it; returns the exit code.
 
     Args:
       run: Runs what the flags say, and says how it ended.
+      learner_is_here: Whether GPUs that are required have to be this machine's.
     """
     stop = process.StopSignal(4 * process.GRACE_S)
     started_at = process.started_at()
-    options = flags.read()
+    options = flags.read(learner_is_here)
     outcome = result.Outcome(run_status.FAILED, EXIT_FAILED)
     view = view_lib.choose(options.quiet)
     try:

@@ -10,6 +10,8 @@ from absl import flags
 from experiment import flags as shared_flags
 from experiment import gin_text, presets, run_dir
 from experiment.errors import ConfigurationError, check_number
+from experiment.learner_device import GPU, LearnerDevice
+from launch import required_gpu
 from launch.options import Options
 from reverb_server import port as port_lib
 
@@ -19,6 +21,7 @@ _ROOT_DIR = shared_flags.define_root_dir("default: a new one in runs/")
 _TARGET_RETURN = shared_flags.define_target_return()
 _MAX_TRAIN_STEPS = shared_flags.define_max_train_steps()
 _SEED = shared_flags.define_seed()
+_LEARNER_DEVICE = shared_flags.define_learner_device()
 _PORT = flags.DEFINE_integer(
     "port", None, "Port of the Reverb server; default: a free one."
 )
@@ -38,8 +41,11 @@ _MAX_RESTARTS = flags.DEFINE_integer(
 )
 
 
-def read() -> Options:
+def read(learner_is_here: bool = True) -> Options:
     """Reads and checks the flags, and makes the folder of the run.
+
+    Args:
+      learner_is_here: Whether GPUs that are required have to be this machine's.
 
     Raises:
       ConfigurationError: A value is wrong.
@@ -57,16 +63,17 @@ def read() -> Options:
     if metrics_address:
         port_lib.require_free(*metrics_address)
     bindings = _bindings()
-    if _IN_PROCESS.value and flags.FLAGS["num_actors"].present:
-        raise ConfigurationError(
-            "--num_actors cannot be given with --in_process, which has one actor."
-        )
+    learner_device = _LEARNER_DEVICE()
+    if _IN_PROCESS.value:
+        _check_in_process(learner_device)
     gin_file = _GIN_FILE.value
     if gin_file is not None:
         gin_file = str(presets.find_preset(gin_file))
     if not _RESUME.value:  # A resumed run has most of its text already.
         path = presets.find_preset(gin_file or presets.DEFAULT_PRESET)
         gin_text.check_settings(gin_text.text_of(path, bindings))
+    if learner_is_here:
+        required_gpu.check(learner_device)
     root_dir = _root_dir()
     return Options(
         num_actors=_num_actors(root_dir),
@@ -81,7 +88,21 @@ def read() -> Options:
         resume=_RESUME.value,
         discard_replay=_DISCARD_REPLAY.value,
         max_restarts=_MAX_RESTARTS.value,
+        learner_device=learner_device,
     )
+
+
+def _check_in_process(learner_device: LearnerDevice) -> None:
+    """Refuses what needs processes of their own."""
+    if flags.FLAGS["num_actors"].present:
+        raise ConfigurationError(
+            "--num_actors cannot be given with --in_process, which has one actor."
+        )
+    if learner_device.kind == GPU:
+        raise ConfigurationError(
+            "a GPU cannot be asked for with --in_process: all roles share one process, "
+            "and only a learner of its own may see one. Leave one of the two out."
+        )
 
 
 def _bindings() -> list[str]:

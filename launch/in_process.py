@@ -10,6 +10,7 @@ import dataclasses
 import time
 from typing import Any, Callable
 
+import tensorflow as tf
 from tf_agents.agents import tf_agent
 from tf_agents.environments import py_environment
 
@@ -34,7 +35,7 @@ from launch.shared_process import SharedProcess
 from launch.state import Life, ProcessState, of_roles, run_state
 from launch.view import View
 from learner import builder as learner_builder
-from learner import checkpoints
+from learner import checkpoints, learning_agent
 from reverb_server import figures, rate_limiter, replay_layout, tables
 from reverb_server import port as port_lib
 from reverb_server.replay_writer import ReplayWriter
@@ -65,15 +66,18 @@ class InProcessRun:
             seed.spawn(1)[0],
         )
         checkpoints.prepare(options.root_dir, run)
-        agent, train_step = self._experiment.make_agent(environment)
+        self._learning = learning_agent.make(
+            self._experiment, environment, tf.distribute.get_strategy()
+        )
+        agent, _ = self._learning.exact
         self.trainer = learner_builder.build_trainer(
             self._experiment,
-            agent,
-            train_step,
+            self._learning,
             self.server.address,
             options.root_dir,
             self.server.store_replay,
         )
+        self._learning.refresh()  # It may be restored by now.
         self.collector = self._collector(environment, agent, is_running)
         env_steps_before = self.server.env_steps()
         evaluation = self._experiment.evaluation
@@ -200,6 +204,7 @@ class InProcessRun:
                 raise TimeoutError(
                     f"no batch came from the replay table in {_BATCH_TIMEOUT_S:.0f} s"
                 )
+        self._learning.refresh()
 
     def evaluate(self) -> bool:
         """Judges the weights as they are; returns whether they reach the target."""

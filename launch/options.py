@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from experiment.learner_device import LearnerDevice
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -15,6 +17,7 @@ class Options:
         `--max_train_steps`: in a run, gin is the one home of both.
       root_dir: Absolute, and made.
       metrics_address: `--metrics_host` and `--metrics_port`, free just now.
+      learner_device: With `--require_gpu` and `--learner_gpus`.
     """
 
     num_actors: int
@@ -29,3 +32,4 @@ class Options:
     resume: bool
     discard_replay: bool
     max_restarts: int
+    learner_device: LearnerDevice

@@ -23,7 +23,6 @@ _ADDRESS = flags.DEFINE_string(
     "address", "auto", "host:port of the Ray cluster; auto: the one of this node."
 )
 _LEARNER_CPUS = flags.DEFINE_float("learner_cpus", 1.0, "CPUs for the learner.")
-_LEARNER_GPUS = flags.DEFINE_float("learner_gpus", 0.0, "GPUs for the learner.")
 _ACTOR_CPUS = flags.DEFINE_float("actor_cpus", 1.0, "CPUs for each actor.")
 _SHARED_ROOT_DIR = flags.DEFINE_boolean(
     "shared_root_dir",
@@ -44,7 +43,6 @@ _CONNECT_S = 5.0
 def main() -> int:
     """Checks, connects, runs."""
     check_number("--learner_cpus", _LEARNER_CPUS.value, above=0)
-    check_number("--learner_gpus", _LEARNER_GPUS.value, at_least=0)
     check_number("--actor_cpus", _ACTOR_CPUS.value, above=0)
     if flags.FLAGS["in_process"].value:
         raise ConfigurationError(
@@ -56,7 +54,7 @@ def main() -> int:
             "learner write into the folder of the run."
         )
     connect(_ADDRESS.value)
-    return command.conduct(_run)
+    return command.conduct(_run, learner_is_here=False)
 
 
 def connect(address: str) -> None:
@@ -95,7 +93,7 @@ def _run(options: Options, stop: process.StopSignal, view: View) -> Outcome:
 
     wishes = Wishes(
         learner_cpus=_LEARNER_CPUS.value,
-        learner_gpus=_LEARNER_GPUS.value,
+        learner_gpus=options.learner_device.required_gpus,
         actor_cpus=_ACTOR_CPUS.value,
         shared_root_dir=_SHARED_ROOT_DIR.value,
         server_apart=_SERVER_APART.value,

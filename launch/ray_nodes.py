@@ -47,7 +47,7 @@ class Wishes:
     """What the roles want of the cluster; see the flags of the same names."""
 
     learner_cpus: float
-    learner_gpus: float
+    learner_gpus: int
     actor_cpus: float
     shared_root_dir: bool
     server_apart: bool

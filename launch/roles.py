@@ -24,7 +24,7 @@ def describe(options: Options, address: str) -> list[Role]:
     server = _server_flags(options, address)
     return [
         Role("reverb_server", "reverb_server", server, ["--is_restart"]),
-        Role("learner", "learner", [join]),
+        Role("learner", "learner", [join, *options.learner_device.flags()]),
         Role("eval_job", "eval_job", [join]),
         *(actor(task, address) for task in range(options.num_actors)),
     ]

@@ -70,6 +70,7 @@ class Supervisor:
         self._late: str | None = None
         self._finished = False
         self._is_unsettled = options.resume
+        self._told_device: str | None = None
 
     def run(self, stop: StopSignal) -> Outcome:
         """Runs until the run has ended.
@@ -122,6 +123,7 @@ class Supervisor:
             self._progress.read()
             self._scale()
             self._tell_changes()
+            self._tell_device()
             for line in self._progress.take_news():
                 self._view.warn(line)
             if shown.due():
@@ -164,6 +166,13 @@ class Supervisor:
         self._is_unsettled = False
         for change in run_dir.read_manifest(self._options.root_dir).changes:
             self._view.say(f"changed by this resume: {change}")
+
+    def _tell_device(self) -> None:
+        """Says what the learner trains on, once it is known; and if that changes."""
+        device = self._progress.figure(figures.LEARNER, "device")
+        if device and device != self._told_device:
+            self._told_device = device
+            self._view.say(f"the learner trains on {device}")
 
     def _look_after_all(self) -> bool:
         """Starts what is due; returns whether the run can go on."""

@@ -13,9 +13,10 @@ from experiment import run_dir, seeding
 from experiment.agents import OnPolicyAgent
 from experiment.definition import Experiment
 from experiment.idle import IdleLimit
-from learner import checkpoints, learning_rates
+from learner import checkpoints, learning_agent, learning_rates, replicas
 from learner.batch_queue import BatchQueue
 from learner.compiled_agent import CompiledAgent
+from learner.learning_agent import LearningAgent
 from learner.policy_export import PolicyExporter
 from learner.policy_lag import PolicyLag
 from learner.priority_updates import PriorityUpdates
@@ -37,28 +38,36 @@ from reverb_server.replay_layout import ReplayLayout
 _NEVER = 2**62
 
 
-def build(experiment: Experiment, run: Membership, root_dir: Path) -> Trainer:
+def build(
+    experiment: Experiment,
+    run: Membership,
+    root_dir: Path,
+    strategy: tf.distribute.Strategy,
+) -> Trainer:
     """Builds the agent, restored from its last checkpoint if there is one.
 
     Args:
       experiment: What is learned.
       run: The run this learner has joined.
       root_dir: Folder of the run.
+      strategy: Of the devices to train on.
 
     Returns:
       The agent, ready to be trained.
 
     Raises:
       ConfigurationError: The folder holds the checkpoints of another run, or none of
-        them can be read; or the server's tables are not those of this experiment.
+        them can be read; the agent cannot be trained on the devices; or the server's
+        tables are not those of this experiment.
     """
     checkpoints.prepare(root_dir, run.manifest)
     seeding.seed_role(run.manifest.seed, "learner")
-    agent, train_step = experiment.make_agent(experiment.environment())
+    learning = learning_agent.make(experiment, experiment.environment(), strategy)
     largest = priorities.largest_priority(experiment.replay)
-    tables.require_weights(run.client, tables.weights_of(agent, train_step, largest))
+    weights = tables.weights_of(learning.agent, learning.train_step, largest)
+    tables.require_weights(run.client, weights)
     trainer = build_trainer(
-        experiment, agent, train_step, run.address, root_dir, run.store_replay
+        experiment, learning, run.address, root_dir, run.store_replay
     )
     run.on_return(trainer.batches.renew)
     return trainer
@@ -76,8 +85,7 @@ def idle_limit(experiment: Experiment, run: Membership, trainer: Trainer) -> Idl
 
 def build_trainer(
     experiment: Experiment,
-    agent: tf_agent.TFAgent,
-    train_step: tf.Variable,
+    learning: LearningAgent,
     address: str,
     root_dir: Path,
     store_replay: Callable[[int], str | None],
@@ -86,8 +94,7 @@ def build_trainer(
 
     Args:
       experiment: What is learned.
-      agent: To be trained.
-      train_step: Of the agent.
+      learning: To be trained.
       address: host:port of the server.
       root_dir: Folder of the run.
       store_replay: Takes a snapshot of the replay table, named by the train step; says
@@ -96,30 +103,31 @@ def build_trainer(
     Returns:
       The agent, ready to be trained.
     """
-    replay = experiment.replay
-    layout = replay_layout.replay_layout(agent, replay)
+    agent, train_step = learning.agent, learning.train_step
+    layout = replay_layout.replay_layout(agent, experiment.replay)
     steps_per_batch = agent.steps_per_batch if isinstance(agent, OnPolicyAgent) else 1
     lag = PolicyLag(train_step, steps_per_batch)
-    largest = priorities.largest_priority(replay)
+    largest = priorities.largest_priority(experiment.replay)
     updates = None if largest is None else PriorityUpdates(address, largest)
+    is_alone = learning.devices == 1
+    look = _each(lag, updates)
     rates = learning_rates.read(agent)
     learner = tf_learner.Learner(
         str(root_dir),
         train_step,
-        CompiledAgent(
-            agent, experiment.train.jit_compile, layout.sequence_length, largest
-        ),
-        after_train_strategy_step_fn=_each(lag, updates),
+        _in_calls(experiment, learning, layout, largest),
+        after_train_strategy_step_fn=look if is_alone else replicas.together(look),
         checkpoint_interval=_NEVER,
+        strategy=learning.strategy,
     )
     learning_rates.write(rates)
     return Trainer(
         learner,
         agent,
-        _batches(experiment, layout, address, train_step),
+        _batches(experiment, layout, address, learning),
         lag,
         Publisher(address),
-        PolicyExporter(agent, train_step, root_dir),
+        PolicyExporter(*learning.exact, root_dir, learning.refresh),
         store_replay=store_replay,
         checkpoints_dir=root_dir / run_dir.CHECKPOINTS,
         updates=updates,
@@ -127,9 +135,21 @@ def build_trainer(
     )
 
 
-def _each(
-    lag: PolicyLag, updates: PriorityUpdates | None
-) -> Callable[[tuple[Any, SampleInfo], tf_agent.LossInfo], None]:
+def _in_calls(
+    experiment: Experiment,
+    learning: LearningAgent,
+    layout: ReplayLayout,
+    largest_priority: tf.Variable | None,
+) -> CompiledAgent:
+    """The agent as a call of the graph trains it."""
+    agent, length = learning.agent, layout.sequence_length
+    if learning.devices > 1:
+        return replicas.ReplicatedAgent(agent, length, largest_priority)
+    jit_compile = experiment.train.jit_compile
+    return CompiledAgent(agent, jit_compile, length, largest_priority)
+
+
+def _each(lag: PolicyLag, updates: PriorityUpdates | None) -> replicas.Look:
     """What looks at the samples and the losses of each call."""
 
     def look(sample: tuple[Any, SampleInfo], loss_info: tf_agent.LossInfo) -> None:
@@ -144,16 +164,19 @@ def _batches(
     experiment: Experiment,
     layout: ReplayLayout,
     address: str,
-    train_step: tf.Variable,
+    learning: LearningAgent,
 ) -> BatchQueue | WindowQueue:
     """What comes from the replay table, ready to be trained on."""
     if layout.is_on_policy:
         size = experiment.replay.batch_size
         dataset = replay_dataset.window_dataset(address, layout, in_flight_items=size)
-        return WindowQueue(dataset, size, train_step)
+        return WindowQueue(dataset, size, learning.train_step)
     # While one call of the graph trains, the batches of the next come together.
     capacity = 2 * experiment.train.steps_per_call
-    return BatchQueue(_dataset(experiment, layout, address), capacity)
+    dataset = _dataset(experiment, layout, address)
+    if learning.devices > 1:
+        return replicas.SharedBatches(dataset, capacity, learning.strategy)
+    return BatchQueue(dataset, capacity)
 
 
 def _dataset(

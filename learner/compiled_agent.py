@@ -77,28 +77,37 @@ class CompiledAgent(tf_agent.TFAgent):
         del weights
         return tf_agent.LossInfo(*self._take_steps(experience))
 
+    def take_step(self, batch: types.NestedTensor) -> tuple[tf.Tensor, types.Tensor]:
+        """Takes one gradient step; returns its loss, and the errors if wanted.
+
+        Args:
+          batch: [B, T, ...], with weights [B] if errors are wanted.
+        """
+        if self.largest_priority is None:
+            return self._agent.train(batch).loss, ()
+        loss_info = self._agent.train(*batch)
+        return loss_info.loss, priorities.errors_of(loss_info)
+
     def _loop(self, experience: types.NestedTensor) -> tuple[tf.Tensor, types.Tensor]:
         """Takes the steps; returns the mean loss, and the errors if they are wanted."""
         count = tf.shape(tf.nest.flatten(experience)[0])[0]
         # A tensor that is filled row by row: XLA knows no array of unknown size.
         errors = () if self.largest_priority is None else experience[1]
 
-        def take_step(
+        def body(
             number: tf.Tensor, total: tf.Tensor, errors: types.Tensor
         ) -> tuple[tf.Tensor, ...]:
             batch = tf.nest.map_structure(lambda column: column[number], experience)
-            if self.largest_priority is None:
-                return number + 1, total + self._agent.train(batch).loss, ()
-            loss_info = self._agent.train(*batch)
-            own = priorities.errors_of(loss_info)
-            errors = tf.tensor_scatter_nd_update(errors, [[number]], [own])
-            return number + 1, total + loss_info.loss, errors
+            loss, own = self.take_step(batch)
+            if self.largest_priority is not None:
+                errors = tf.tensor_scatter_nd_update(errors, [[number]], [own])
+            return number + 1, total + loss, errors
 
         # XLA knows no summaries.
         with tf.summary.record_if(False):
             _, total, errors = tf.while_loop(
                 lambda number, *_: number < count,
-                take_step,
+                body,
                 (tf.constant(0), tf.constant(0.0), errors),
                 parallel_iterations=1,
             )

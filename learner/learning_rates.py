@@ -25,15 +25,19 @@ def read(agent: tf_agent.TFAgent) -> list[tuple[tf.Variable, float]]:
     optimizers = (each for each in found if isinstance(each, _OPTIMIZERS))
     fixed = (each for each in optimizers if not _follows_schedule(each))
     variables = (each.learning_rate for each in fixed)
-    return [(each, float(each)) for each in variables if isinstance(each, tf.Variable)]
+    return [(each, _value(each)) for each in variables if isinstance(each, tf.Variable)]
 
 
 def write(rates: list[tuple[tf.Variable, float]]) -> None:
     """Sets the learning rates back to what `read` has found."""
     for variable, wanted in rates:
-        if (restored := float(variable)) != wanted:
+        if (restored := _value(variable)) != wanted:
             logging.warning("learning rate: %g, not %g as stored", wanted, restored)
             variable.assign(wanted)
+
+
+def _value(rate: tf.Variable) -> float:
+    return float(rate.numpy())  # One of several devices is no number by itself.
 
 
 def _follows_schedule(optimizer: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import shutil
 from pathlib import Path
+from typing import Callable
 
 import tensorflow as tf
 from tf_agents.agents import tf_agent
@@ -22,7 +23,11 @@ class PolicyExporter:
     """
 
     def __init__(
-        self, agent: tf_agent.TFAgent, train_step: tf.Variable, root_dir: Path
+        self,
+        agent: tf_agent.TFAgent,
+        train_step: tf.Variable,
+        root_dir: Path,
+        refresh: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepares the export.
 
@@ -30,6 +35,8 @@ class PolicyExporter:
           agent: Whose policies are exported.
           train_step: Stored with the policies.
           root_dir: Folder of the run.
+          refresh: Gives the agent the weights to be exported, if it is not the one in
+            training.
         """
         greedy = greedy_policy(agent)
         self._policies = {
@@ -39,6 +46,7 @@ class PolicyExporter:
         }
         self._folder = root_dir / tf_learner.POLICY_SAVED_MODEL_DIR
         self._train_step = train_step
+        self._refresh = refresh
 
     @functools.cached_property
     def _savers(self) -> dict[str, policy_saver.PolicySaver]:
@@ -50,6 +58,7 @@ class PolicyExporter:
 
     def export(self) -> None:
         """Writes all policies; each replaces the former one when it is complete."""
+        self._refresh()
         for name, saver in self._savers.items():
             fresh = self._folder / f".{name}"
             old = self._folder / f".{name}.old"

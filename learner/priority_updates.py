@@ -6,7 +6,6 @@ import logging
 import queue
 from typing import Any
 
-import numpy as np
 import reverb
 import tensorflow as tf
 from tf_agents.agents import tf_agent
@@ -44,14 +43,9 @@ class PriorityUpdates:
         """
         self._client = reverb.Client(address)
         self.largest_priority = largest_priority
+        # Keys and priorities of what was trained on since the last time they were sent.
         self._keys, self._priorities = (
-            tf.Variable(
-                np.zeros([0, 0]),
-                shape=[None, None],
-                dtype=dtype,
-                trainable=False,
-                validate_shape=False,
-            )
+            tf.Variable([], shape=[None], dtype=dtype, trainable=False)
             for dtype in (tf.uint64, tf.float32)
         )
         self._dropped = 0
@@ -59,10 +53,14 @@ class PriorityUpdates:
         self._waiting: queue.Queue[dict[int, float]] = queue.Queue(_MOST_WAITING)
         process.start_thread("priorities", self._send_all)
 
+    @property
+    def _noted(self) -> tuple[tf.Variable, tf.Variable]:
+        return self._keys, self._priorities
+
     def __call__(
         self, sample: tuple[Any, SampleInfo], loss_info: tf_agent.LossInfo
     ) -> None:
-        """Notes the priorities of N batches; in the graph that trains.
+        """Notes the priorities of N batches, until `send`; in the graph that trains.
 
         An error that is no number becomes no priority: Reverb would take it.
         """
@@ -70,16 +68,17 @@ class PriorityUpdates:
         priorities = tf.where(
             tf.math.is_finite(priorities), priorities, self.largest_priority
         )
-        self._keys.assign(sample[1].keys)
-        self._priorities.assign(priorities)
+        for noted, new in zip(self._noted, (sample[1].keys, priorities)):
+            noted.assign(tf.concat([noted, tf.reshape(new, [-1])], axis=0))
         self.largest_priority.assign(
             tf.maximum(self.largest_priority, tf.reduce_max(priorities))
         )
 
     def send(self) -> None:
         """Lets the noted priorities be sent; of items sampled twice, the later one."""
-        keys = np.ravel(self._keys.numpy()).tolist()
-        found = dict(zip(keys, np.ravel(self._priorities.numpy()).tolist()))
+        found = dict(zip(*(each.numpy().tolist() for each in self._noted)))
+        for each in self._noted:
+            each.assign(each[:0])
         try:
             self._waiting.put_nowait(found)
         except queue.Full:

@@ -30,6 +30,13 @@ from reverb_server.weights import assign
 # Seconds between two histograms of the policy lag; one takes 5 ms.
 _HISTOGRAM_S = 5.0
 
+# What a graph raises that cannot be compiled, or has looked at its numbers.
+_OF_GRAPHS = (
+    tf.errors.InternalError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.UnimplementedError,
+)
+
 # Longest wait for a batch, in seconds, until the loop looks around again.
 _WAIT_S = 0.5
 
@@ -62,6 +69,8 @@ class Trainer:
         self._checkpoints_dir = checkpoints_dir
         self._summary_interval = summary_interval
         self._updates = updates
+        # On several devices the loop over the batches of a call is the learner's.
+        self._is_loop_outside = learner.strategy.num_replicas_in_sync > 1
         self._histogram = Interval(_HISTOGRAM_S)
         self._loss: tf.Tensor | None = None
         self._waited_s = 0.0
@@ -108,7 +117,7 @@ class Trainer:
         if not is_ready:
             return False
         before = self.train_step
-        self._loss = self._take_steps()
+        self._loss = self._take_steps(steps)
         if not math.isfinite(self._loss):  # XLA drops the agent's own look.
             raise DivergedError(f"the loss is {float(self._loss)}", self.train_step)
         if self._updates:
@@ -120,11 +129,18 @@ class Trainer:
             self._summarize(tf.summary.histogram, name, self._lag.newest)
         return True
 
-    def _take_steps(self) -> tf.Tensor:
-        """Calls the graph; returns the mean loss."""
+    def _take_steps(self, steps: int) -> tf.Tensor:
+        """Calls the graph; returns the mean loss, or on several devices the last."""
+        iterations = steps if self._is_loop_outside else 1
         try:
-            return self._learner.run(iterator=self.batches).loss
-        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+            return self._learner.run(iterations, self.batches).loss
+        except _OF_GRAPHS as error:
+            if "hlo verifier" in error.message:  # XLA of TensorFlow 2.15 for CPUs.
+                raise ConfigurationError(
+                    "XLA cannot compile gradient steps that take bfloat16 into a "
+                    "condition, as TD3's do; set Train.mixed_precision = False, or "
+                    "Train.jit_compile = False."
+                ) from error
             if "XLA" in error.message:
                 raise ConfigurationError(
                     "XLA cannot compile the agent's gradient steps; set "

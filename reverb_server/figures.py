@@ -196,6 +196,7 @@ FIGURES = (
         "an on-policy agent also for new weights.",
     ),
     # --- Learner ------------------------------------------------------------------
+    Figure("device", (LEARNER,), Kind.TEXT, "", "What it trains on, in words."),
     Figure("train_step", (LEARNER,), Kind.VALUE, "gradient steps", "Taken so far."),
     Figure(
         "max_train_steps",

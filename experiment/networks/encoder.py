@@ -9,6 +9,7 @@ from tf_agents.networks import nest_map, sequential
 from tf_agents.specs import tensor_spec
 from tf_agents.typing import types
 
+from experiment import precision
 from experiment.errors import ConfigurationError, check_number
 from experiment.specs import is_image
 
@@ -66,7 +67,10 @@ def encoder(
 def dense(units: int) -> tf.keras.layers.Layer:
     """A ReLU layer that starts as in the TF-Agents DQN tutorial (He et al., 2015)."""
     return tf.keras.layers.Dense(
-        units, activation="relu", kernel_initializer=_he_initializer()
+        units,
+        activation="relu",
+        kernel_initializer=_he_initializer(),
+        dtype=precision.of_hidden_layers(),
     )
 
 
@@ -108,10 +112,13 @@ def _of_image(
             stride,
             activation="relu",
             kernel_initializer=_he_initializer(),
+            dtype=precision.of_hidden_layers(),
         )
         for filters, kernel, stride in conv_layers
     ]
-    return [tf.keras.layers.Rescaling(scale), *convolutions, _to_vector()]
+    # Of the kind of its neighbours, or numbers would be converted there and back.
+    to_vector = tf.keras.layers.Reshape((-1,), dtype=precision.of_hidden_layers())
+    return [tf.keras.layers.Rescaling(scale), *convolutions, to_vector]
 
 
 def _check_sizes(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import gin
+import tensorflow as tf
 from tf_agents.agents.sac import sac_agent, tanh_normal_projection_network
 from tf_agents.networks import network, sequential
 from tf_agents.typing import types
@@ -21,7 +22,9 @@ class TanhNormal(tanh_normal_projection_network.TanhNormalProjectionNetwork):
     ) -> tuple[Any, types.NestedTensor]:
         """From units [B, M] to a batch of B distributions of [N], and no state."""
         del kwargs  # Neither the step type nor a state.
-        return super().call(inputs, outer_rank=1, training=training)
+        # A Network converts nothing, as a layer would what a mixed one gives it.
+        exact = tf.cast(inputs, tf.float32)
+        return super().call(exact, outer_rank=1, training=training)
 
 
 @gin.configurable

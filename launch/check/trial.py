@@ -8,6 +8,7 @@ from pathlib import Path
 
 from experiment import process
 from experiment.definition import Experiment
+from experiment.learner_device import LearnerDevice
 from launch.check.options import Options
 from launch.doctor.finding import OK, Finding
 from launch.in_process import InProcessRun
@@ -74,6 +75,7 @@ class Trial:
                 resume=False,
                 discard_replay=False,
                 max_restarts=0,
+                learner_device=LearnerDevice(),
             ),
             lambda: True,
         )

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from experiment import devices, requirements
+from experiment import devices
+from experiment.devices import Devices
 from experiment.errors import one_line
+from experiment.learner_device import CPU, GPU, LearnerDevice
 from launch.doctor.finding import FAIL, OK, WARN, Finding
+from launch.doctor.options import Options
 
 _DRIVER_TIMEOUT_S = 10
 
@@ -21,28 +24,52 @@ _SIDE = 64
 _GPUS = Path("/proc/driver/nvidia/gpus")
 
 
-def check() -> Finding:
+def check(options: Options) -> Finding:
     """Compares what the driver has with what TensorFlow sees, and computes there."""
-    found = _found()
-    if not found:
+    wanted = LearnerDevice.of_flags(
+        options.learner_device, options.require_gpu, options.learner_gpus
+    )
+    if wanted.kind == CPU:
+        return Finding(OK, "gpu", f"not used: {devices.for_learner(wanted).text}")
+    found, seen = _found(), len(tf.config.list_physical_devices("GPU"))
+    if not seen:
+        is_required = wanted.kind == GPU
+        if found:
+            missing = _not_seen(found)
+            return missing._replace(level=FAIL) if is_required else missing
+        if is_required:
+            return Finding(FAIL, "gpu", "none, but the run requires one", _NEEDED)
         return Finding(OK, "gpu", "none: the learner uses the processor")
-    if not tf.config.list_physical_devices("GPU"):
-        return _not_seen(found)
-    devices.share_gpus()
-    try:
-        with tf.device("GPU:0"):
-            product = tf.matmul(tf.ones([_SIDE, _SIDE]), tf.ones([_SIDE, _SIDE]))
-        used = product.device
-        is_right = float(product[0, 0]) == _SIDE
-    except tf.errors.OpError as error:
-        text = f"{found}, but a product cannot be computed there: {one_line(error)}"
-        return Finding(FAIL, "gpu", text, _REMEDY)
-    if "GPU" not in used or not is_right:
-        return Finding(FAIL, "gpu", f"{found}, but {used} computes", _REMEDY)
-    return Finding(OK, "gpu", f"{found}; a product was computed by {used}")
+    found = found or "no nvidia-smi"
+    if seen < wanted.gpus:
+        text = f"TensorFlow sees {seen} of the {wanted.gpus} of --learner_gpus"
+        return Finding(FAIL, "gpu", f"{found}; {text}", _NEEDED)
+    return _compute(devices.for_learner(wanted), found)
 
 
-_REMEDY = "bring the driver up to date, or hide the GPU by CUDA_VISIBLE_DEVICES=-1"
+def _compute(used: Devices, found: str) -> Finding:
+    """Lets XLA compute on each device, as the learner does."""
+    for name in used.names:
+        try:
+            with tf.device(name):
+                product = _product(tf.zeros([_SIDE, _SIDE]))
+            computed_by, is_right = product.device, float(product[0, 0]) == _SIDE
+        except tf.errors.OpError as error:
+            text = f"{found}, but {name} cannot compute: {one_line(error)}"
+            return Finding(FAIL, "gpu", text, _REMEDY)
+        if name not in computed_by or not is_right:
+            return Finding(FAIL, "gpu", f"{found}, but {computed_by} computes", _REMEDY)
+    return Finding(OK, "gpu", f"{found}; {used.text}: XLA computes there")
+
+
+@tf.function(jit_compile=True)
+def _product(zeros: tf.Tensor) -> tf.Tensor:
+    """Needs the libraries for products, and the one that XLA has exp from."""
+    return tf.matmul(tf.exp(zeros), tf.exp(zeros))
+
+
+_NEEDED = "start the learner on a host that has it, or leave out what requires it"
+_REMEDY = "bring the driver up to date, or hide the GPU by --learner_device=cpu"
 
 
 def _found() -> str:
@@ -79,6 +106,5 @@ def _not_seen(found: str) -> Finding:
         "gpu",
         f"{found}, but TensorFlow sees none, so the learner uses the processor; it "
         f"needs CUDA {build['cuda_version']} and cuDNN {build['cudnn_version']}",
-        ".venv/bin/pip install 'tensorflow[and-cuda]=="
-        f"{requirements.version('tensorflow')}'",
+        ".venv/bin/pip install -e '.[gpu]'",
     )

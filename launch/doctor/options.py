@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from experiment import learner_device
 from experiment.presets import DEFAULT_PRESET
 
 
@@ -18,6 +19,9 @@ class Options(NamedTuple):
     root_dir: str | None
     port: int | None
     no_benchmark: bool
+    learner_device: str
+    require_gpu: bool
+    learner_gpus: int | None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,6 +47,16 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--no_benchmark", action="store_true", help="Do not measure the speed."
     )
+    made.add_argument(
+        "--learner_device",
+        choices=learner_device.KINDS,
+        default=learner_device.AUTO,
+        help="As for the launcher.",
+    )
+    made.add_argument(
+        "--require_gpu", action="store_true", help="A run without a GPU will fail."
+    )
+    made.add_argument("--learner_gpus", type=_positive, help="As for the launcher.")
     return made
 
 

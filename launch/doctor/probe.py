@@ -55,7 +55,7 @@ def _groups(options: options_lib.Options) -> Iterator[Iterable[Check]]:
     # They need what was looked for just now.
     from launch.doctor import gpu, preset, served  # noqa: PLC0415
 
-    yield [Check("gpu", gpu.check)]
+    yield [Check("gpu", lambda: gpu.check(options))]
     yield preset.checks(options)
     if options.server_address:
         # The last, since it makes gin forget the preset.

@@ -28,12 +28,14 @@ TINY = {
         ],
         1,
     ),
+    "gradient_steps": (["--seconds=0.1", "--rounds=1"], 8),
     "soak": (["--minutes=0.05"], 18),
     "memory": (["--env_steps=2000", "--max_size=2000", "--settle_steps=1000"], 5),
 }
 
-# Whole runs, side by side or one after another: too long for every CI run.
-SLOW = {"side_by_side", "learning"}
+# Whole runs, side by side or one after another, and eight compilations: too long for
+# every CI run.
+SLOW = {"side_by_side", "learning", "gradient_steps"}
 
 # Figures that may be nothing: whether memory has grown, and a ratio of it.
 MAYBE_NOTHING = {"growth, MB", "growth"}

@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from experiment.learner_device import LearnerDevice
 from experiment.manifest import Manifest
 from launch.options import Options
 from launch.role import Role
@@ -29,6 +30,7 @@ def options(root_dir: Path, **changes: Any) -> Options:
         resume=False,
         discard_replay=False,
         max_restarts=5,
+        learner_device=LearnerDevice(),
     )
     return dataclasses.replace(usual, **changes)
 

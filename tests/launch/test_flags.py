@@ -12,6 +12,7 @@ from absl.testing import flagsaver
 
 from experiment import definition, presets
 from experiment.errors import ConfigurationError
+from experiment.learner_device import LearnerDevice
 from experiment.manifest import Manifest
 from launch import flags as launch_flags
 from launch.options import Options
@@ -65,6 +66,7 @@ def test_without_flags_a_run_gets_the_defaults_and_a_new_folder(
         resume=False,
         discard_replay=False,
         max_restarts=5,
+        learner_device=LearnerDevice("auto", 1),
     )
     assert options.root_dir.is_absolute()
     assert options.root_dir.parent == tmp_path / "runs"
@@ -85,6 +87,7 @@ def test_each_flag_is_taken(read: Read, tmp_path: Path) -> None:
         "--port=8008",
         f"--metrics_port={metrics_port}",
         "--max_restarts=9",
+        "--learner_device=cpu",
         "--quiet",
     )
     assert options == Options(
@@ -100,6 +103,7 @@ def test_each_flag_is_taken(read: Read, tmp_path: Path) -> None:
         resume=False,
         discard_replay=False,
         max_restarts=9,
+        learner_device=LearnerDevice("cpu"),
     )
 
 
@@ -115,6 +119,18 @@ def test_one_process_has_one_actor(read: Read) -> None:
     assert (options.in_process, options.num_actors) == (True, 1)
     with pytest.raises(ConfigurationError, match="--num_actors cannot be given"):
         read("--in_process", "--num_actors=2")
+    with pytest.raises(ConfigurationError, match="GPU cannot be asked for with --in_"):
+        read("--in_process", "--require_gpu")
+
+
+def test_a_gpu_that_is_required_is_looked_for_before_anything_is_made(
+    read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorFlow is asked, which sees none here."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    with pytest.raises(ConfigurationError, match=r"^the learner is to train on 2 GPUs"):
+        read("--learner_gpus=2")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_flags_that_stand_for_gin_values_win_over_all_others(read: Read) -> None:

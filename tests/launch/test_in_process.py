@@ -94,6 +94,20 @@ def test_updates_follow_the_environment_steps_exactly(start: Start) -> None:
     assert run.trainer.train_step == last
 
 
+def test_those_who_act_are_exact_and_have_the_weights_in_training(start: Start) -> None:
+    """Though the learner's layers are mixed."""
+    run = start("Train.mixed_precision = True", "Train.jit_compile = False")
+    while run.trainer.train_step < 2:
+        run.take_turn()
+    acting, step = run._learning.exact
+    assert acting is not run.trainer.agent
+    assert acting._q_network.layers[0].compute_dtype == "float32"
+    assert int(step) == run.trainer.train_step
+    pairs = zip(acting.policy.variables(), run.trainer.agent.policy.variables())
+    for own, trained in pairs:
+        np.testing.assert_array_equal(own, trained)
+
+
 def test_each_role_has_its_figures(start: Start, tmp_path: Path) -> None:
     """As if they were processes of their own."""
     run = start("Train.max_train_steps = 4")

@@ -121,7 +121,7 @@ def test_a_run_reaches_its_target_though_a_node_is_lost(
         (["--address=localhost:1"], "--address is 'localhost:1', but no Ray cluster"),
         (["--address=ray://a:1"], "--address is 'ray://a:1', but no Ray cluster"),
         (["--actor_cpus=0"], "--actor_cpus is 0.0; it must be a number > 0"),
-        (["--learner_gpus=-1"], "--learner_gpus is -1.0; it must be a number >= 0"),
+        (["--learner_gpus=0"], "--learner_gpus is 0; it must be a whole number >= 1"),
         (["--server_apart"], "--server_apart means nothing without --shared_root_dir"),
         (["--in_process"], "--in_process means nothing on a cluster"),
         (["--learner_gpus=1"], "there is no room for server, learner and eval job on"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from experiment.learner_device import LearnerDevice
 from launch.role import Role
 from launch.roles import describe
 from tests.launch.a_run import options
@@ -39,7 +40,10 @@ def test_every_role_is_there_once_and_the_server_first(tmp_path: Path) -> None:
 def test_the_server_is_told_everything_and_the_others_where_it_is(
     tmp_path: Path,
 ) -> None:
-    """The rest they learn from the server; so no role can disagree with another."""
+    """The rest they learn from the server; so no role can disagree with another.
+
+    But for the learner's device, which is a matter of its host.
+    """
     started_with = options(
         tmp_path / "a b",
         num_actors=4,
@@ -49,6 +53,7 @@ def test_the_server_is_told_everything_and_the_others_where_it_is(
         resume=True,
         discard_replay=True,
         metrics_address=("0.0.0.0", 9090),
+        learner_device=LearnerDevice("gpu", 2),
     )
     server, *others = describe(started_with, "localhost:8123")
     assert flags_of(server) == {
@@ -67,7 +72,10 @@ def test_the_server_is_told_everything_and_the_others_where_it_is(
     for role in others:
         told = flags_of(role)
         assert told.pop("--server_address") == ["localhost:8123"]
-        assert set(told) <= {"--task"}
+        if role.name == "learner":
+            assert told == {"--learner_device": ["gpu"], "--learner_gpus": ["2"]}
+        else:
+            assert set(told) <= {"--task"}
 
 
 def test_what_the_user_did_not_say_is_left_to_the_server(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ pathlib.Path("run", "metrics.jsonl").write_text(row + chr(10))
 
 _FIGURES = """
 import pathlib
-row = '{"role": "learner", "task": 0, "train_step": 42}'
+row = '{"role": "learner", "task": 0, "train_step": 42, "device": "2 GPUs (A, B)"}'
 pathlib.Path("run", "metrics.jsonl").write_text(row + chr(10))
 """
 
@@ -150,7 +150,8 @@ def test_the_progress_is_shown_until_the_run_has_ended(supervise: Supervise) -> 
     )
     wait_until(lambda: any("train step 42" in line for line in run.said))
     (run.folder / "seen").touch()
-    outcome, _ = run.outcome()
+    outcome, said = run.outcome()
+    assert said.count("the learner trains on 2 GPUs (A, B)") == 1
     assert outcome[0] == "max_train_steps"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from actor.collector import Collector
 from experiment import definition, environments
@@ -51,10 +52,13 @@ class Learning:
     experiment: Experiment
     root_dir: Path
 
-    def build(self) -> Trainer:
+    def build(self, strategy: tf.distribute.Strategy | None = None) -> Trainer:
         """As the learner's process does; a second one is that of a resumed run."""
         trainer = builder.build(
-            self.experiment, self.run.join("learner"), self.root_dir
+            self.experiment,
+            self.run.join("learner"),
+            self.root_dir,
+            strategy or tf.distribute.get_strategy(),
         )
         self.run.members.callback(trainer.close)
         return trainer

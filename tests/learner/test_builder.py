@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from experiment import definition, seeding
 from experiment.errors import ConfigurationError
@@ -71,7 +72,9 @@ def test_the_seed_of_the_run_decides_on_the_initial_weights(
     """And is not that of another role."""
     member = learning.run.join("learner")
     member.manifest = dataclasses.replace(member.manifest, seed=3)
-    trainer = builder.build(learning.experiment, member, learning.root_dir)
+    trainer = builder.build(
+        learning.experiment, member, learning.root_dir, tf.distribute.get_strategy()
+    )
     built = [variable.numpy() for variable in trainer._agent.policy.variables()]
     same = []
     for seed, role in ((3, "learner"), (4, "learner"), (3, "actor")):
@@ -88,4 +91,6 @@ def test_a_table_of_another_experiment_is_refused(tmp_path: Path) -> None:
     other = definition.load_text(CARTPOLE + "Replay.transitions_per_item = 2\n")
     refused = pytest.raises(ConfigurationError, match="the replay table holds")
     with serve(served, tmp_path) as run, refused:
-        builder.build(other, run.join("learner"), tmp_path)
+        builder.build(
+            other, run.join("learner"), tmp_path, tf.distribute.get_strategy()
+        )

@@ -104,5 +104,5 @@ def test_what_is_no_number_becomes_no_priority(prioritized: Learning) -> None:
     info = SampleInfo(tf.constant([[0, 0, 0]]), tf.constant([[1, 2, 3]], tf.uint64))
     errors = tf.constant([[math.nan, math.inf, 2.0]])
     updates((None, info), tf_agent.LossInfo(tf.constant(0.0), errors))
-    np.testing.assert_allclose(updates._priorities, [[7, 7, 2 + SMALLEST]])
+    np.testing.assert_allclose(updates._priorities, [7, 7, 2 + SMALLEST])
     assert float(largest) == 7

@@ -65,7 +65,9 @@ def run(tmp_path: Path) -> Iterator[ServedRun]:
 @pytest.fixture
 def trainer(run: ServedRun, tmp_path: Path) -> Iterator[Trainer]:
     """At train step 0."""
-    built = builder.build(load(), run.join("learner"), tmp_path / "run")
+    built = builder.build(
+        load(), run.join("learner"), tmp_path / "run", tf.distribute.get_strategy()
+    )
     with contextlib.closing(built):
         yield built
 
