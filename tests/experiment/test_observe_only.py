@@ -91,7 +91,9 @@ def test_factors_multiply_what_is_seen_and_its_bounds(
     whole.reset(), part.reset()
     for _ in range(12):
         action = np.ones(3, np.int64)
-        expected = whole.step(action).observation[:, [1, 2]] * np.float32([4.0, 20.0])
+        expected = whole.step(action).observation[:, [1, 2]] * np.asarray(
+            [4.0, 20.0], np.float32
+        )
         seen = part.step(action).observation
         assert seen.dtype == np.float32
         np.testing.assert_array_equal(seen, expected)
