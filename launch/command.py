@@ -44,6 +44,7 @@ def _run_processes(options: Options, stop: process.StopSignal, view: View) -> Ou
     memory.check(options.num_actors)
     holder, port = port_lib.reserve(options.port)
     view.say(screen.greeting(options, port))
+    view.say(screen.who_gets_in(options.isolate))
     warning = memory.warning(options.num_actors)
     if warning:
         view.warn(warning)
@@ -56,6 +57,7 @@ def _run_processes(options: Options, stop: process.StopSignal, view: View) -> Ou
 def _run_in_process(options: Options, stop: process.StopSignal, view: View) -> Outcome:
     """All roles in this process, whose failure is the run's."""
     view.say(screen.greeting(options))
+    view.say(screen.who_gets_in(options.isolate))
     view.say("loading the libraries ...")
     with screen.log_to(options.root_dir / run_dir.LOGS_DIR / "in_process.log"):
         # Needs TensorFlow, which takes seconds to import; a launcher does not.

@@ -10,6 +10,7 @@ from absl import flags
 from experiment import flags as shared_flags
 from experiment import gin_text, presets, run_dir
 from experiment.errors import ConfigurationError, check_number
+from launch import isolation
 from launch.options import Options
 from reverb_server import port as port_lib
 
@@ -23,6 +24,8 @@ _PORT = flags.DEFINE_integer(
     "port", None, "Port of the Reverb server; default: a free one."
 )
 _METRICS_PORT, _METRICS_HOST = shared_flags.define_metrics()
+_ISOLATE = isolation.ISOLATE
+flags.adopt_module_key_flags(isolation)
 _IN_PROCESS = flags.DEFINE_boolean(
     "in_process", False, "Run all roles in one process, taking turns: to debug."
 )
@@ -54,6 +57,11 @@ def read() -> Options:
     if _PORT.value is not None:
         check_number("--port", _PORT.value, at_least=1, at_most=65535, integer=True)
     metrics_address = port_lib.metrics_address(_METRICS_PORT.value, _METRICS_HOST.value)
+    if metrics_address and _ISOLATE.value:
+        raise ConfigurationError(
+            "--metrics_port cannot be given with --isolate: nobody outside of the run "
+            "would reach it. The figures are in metrics.jsonl too."
+        )
     if metrics_address:
         port_lib.require_free(*metrics_address)
     bindings = _bindings()
@@ -76,6 +84,7 @@ def read() -> Options:
         seed=_SEED.value,
         port=_PORT.value,
         metrics_address=metrics_address,
+        isolate=_ISOLATE.value,
         in_process=_IN_PROCESS.value,
         quiet=_QUIET.value,
         resume=_RESUME.value,

@@ -14,6 +14,7 @@ class Options:
       gin_bindings: With those that stand for `--target_return` and
         `--max_train_steps`: in a run, gin is the one home of both.
       root_dir: Absolute, and made.
+      isolate: Whether this process is isolated already.
       metrics_address: `--metrics_host` and `--metrics_port`, free just now.
     """
 
@@ -24,6 +25,7 @@ class Options:
     seed: int | None
     port: int | None
     metrics_address: tuple[str, int] | None
+    isolate: bool
     in_process: bool
     quiet: bool
     resume: bool

@@ -24,6 +24,7 @@ def options(root_dir: Path, **changes: Any) -> Options:
         seed=None,
         port=None,
         metrics_address=None,
+        isolate=False,
         in_process=False,
         quiet=False,
         resume=False,

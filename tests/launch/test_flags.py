@@ -60,6 +60,7 @@ def test_without_flags_a_run_gets_the_defaults_and_a_new_folder(
         seed=None,
         port=None,
         metrics_address=None,
+        isolate=False,
         in_process=False,
         quiet=False,
         resume=False,
@@ -95,6 +96,7 @@ def test_each_flag_is_taken(read: Read, tmp_path: Path) -> None:
         seed=7,
         port=8008,
         metrics_address=("127.0.0.1", metrics_port),
+        isolate=False,
         in_process=False,
         quiet=True,
         resume=False,
@@ -107,6 +109,14 @@ def test_a_preset_is_found_by_its_name(read: Read) -> None:
     """From any folder."""
     name = presets.DEFAULT_PRESET
     assert read(f"--gin_file={name}").gin_file == str(presets.PRESETS / name)
+
+
+def test_an_isolated_run_serves_no_figures(read: Read) -> None:
+    """Whoever would fetch them could not reach it."""
+    assert read("--isolate").isolate
+    for host in ([], ["--metrics_host=0.0.0.0"]):
+        with pytest.raises(ConfigurationError, match="--metrics_port cannot be given"):
+            read("--isolate", "--metrics_port=9090", *host)
 
 
 def test_one_process_has_one_actor(read: Read) -> None:
