@@ -69,6 +69,7 @@ class Trial:
                 seed=self._options.seed,
                 port=None,
                 metrics_address=None,
+            isolate=False,
                 in_process=True,
                 quiet=True,
                 resume=False,
