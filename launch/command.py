@@ -41,11 +41,11 @@ def main() -> int:
 
 def _run_processes(options: Options, stop: process.StopSignal, view: View) -> Outcome:
     """One process a role."""
-    memory.check(options.num_actors)
+    memory.check(options.actors_here)
     holder, port = port_lib.reserve(options.port)
     view.say(screen.greeting(options, port))
     view.say(screen.who_gets_in(options.isolate))
-    warning = memory.warning(options.num_actors)
+    warning = memory.warning(options.actors_here)
     if warning:
         view.warn(warning)
     supervisor = Supervisor(options, port, view)

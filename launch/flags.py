@@ -24,6 +24,12 @@ _PORT = flags.DEFINE_integer(
     "port", None, "Port of the Reverb server; default: a free one."
 )
 _METRICS_PORT, _METRICS_HOST = shared_flags.define_metrics()
+_ACTORS_ELSEWHERE = flags.DEFINE_integer(
+    "actors_elsewhere",
+    0,
+    "Of --num_actors, so many are started on other hosts, by whoever wants to: those "
+    "with the highest numbers.",
+)
 _ISOLATE = isolation.ISOLATE
 flags.adopt_module_key_flags(isolation)
 _IN_PROCESS = flags.DEFINE_boolean(
@@ -76,8 +82,10 @@ def read() -> Options:
         path = presets.find_preset(gin_file or presets.DEFAULT_PRESET)
         gin_text.check_settings(gin_text.text_of(path, bindings))
     root_dir = _root_dir()
+    num_actors = _num_actors(root_dir)
     return Options(
-        num_actors=_num_actors(root_dir),
+        num_actors=num_actors,
+        actors_elsewhere=_actors_elsewhere(num_actors),
         gin_file=gin_file,
         gin_bindings=bindings,
         root_dir=root_dir,
@@ -112,6 +120,20 @@ def _num_actors(root_dir: Path) -> int:
     if _RESUME.value and not flags.FLAGS["num_actors"].present:
         return run_dir.read_manifest(root_dir).num_actors
     return int(_NUM_ACTORS.value)
+
+
+def _actors_elsewhere(num_actors: int) -> int:
+    """How many actors others start."""
+    count = int(_ACTORS_ELSEWHERE.value)
+    if count and _ISOLATE.value:
+        raise ConfigurationError(
+            f"--actors_elsewhere={count} cannot be given with --isolate, which keeps "
+            "other hosts away."
+        )
+    check_number(
+        "--actors_elsewhere", count, at_least=0, at_most=num_actors, integer=True
+    )
+    return count
 
 
 def _root_dir() -> Path:

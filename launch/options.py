@@ -19,6 +19,7 @@ class Options:
     """
 
     num_actors: int
+    actors_elsewhere: int
     gin_file: str | None
     gin_bindings: list[str]
     root_dir: Path
@@ -31,3 +32,8 @@ class Options:
     resume: bool
     discard_replay: bool
     max_restarts: int
+
+    @property
+    def actors_here(self) -> int:
+        """Actors that the launcher starts."""
+        return self.num_actors - self.actors_elsewhere

@@ -33,10 +33,14 @@ def greeting(options: Options, port: int | None = None) -> str:
       options: What the run is started with.
       port: Of the server; None if all is in one process, which looks for one later.
     """
+    elsewhere = options.actors_elsewhere
+    actors = f"{options.num_actors} actors"
+    if elsewhere:
+        actors += f" ({elsewhere} of them started elsewhere)"
     who = (
         "all roles in one process"
         if port is None
-        else f"{options.num_actors} actors, learner, eval; replay server at port {port}"
+        else f"{actors}, learner, eval; replay server at port {port}"
     )
     return (
         f"{_what(options)}: {who}; results in {short(options.root_dir)}. "

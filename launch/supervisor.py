@@ -21,7 +21,7 @@ from launch.failures import Failures
 from launch.options import Options
 from launch.progress import Progress
 from launch.result import Outcome
-from launch.state import RunState, of_worker, run_state
+from launch.state import RunState, of_actors_elsewhere, of_worker, run_state
 from launch.view import View
 from launch.worker import Worker
 from reverb_server import figures
@@ -66,7 +66,7 @@ def describe(options: Options, port: int) -> list[Role]:
                 waits_for_server=task >= at_first,
                 is_spare=True,
             )
-            for task in range(options.num_actors)
+            for task in range(options.actors_here)
         ),
     ]
 
@@ -177,7 +177,10 @@ class Supervisor:
                 return
 
     def _state(self) -> RunState:
-        states = (of_worker(worker, self._progress) for worker in self._workers)
+        states = [of_worker(worker, self._progress) for worker in self._workers]
+        if self._progress.status is None:
+            elsewhere = range(self._options.actors_here, self._options.num_actors)
+            states += of_actors_elsewhere(self._progress, elsewhere)
         return run_state(self._progress, states)
 
     def _tell_changes(self) -> None:

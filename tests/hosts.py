@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+import shutil
 import subprocess
 import uuid
 from collections.abc import Sequence
@@ -68,6 +70,21 @@ class Host:
         assert ended.returncode == 0, (command, ended.stderr)
         return ended.stdout
 
+    def lose(self, percent: int) -> None:
+        """Loses so many of the packets that reach it, at random; needs `nft`."""
+        for rule in (
+            "add table inet loss",
+            "add chain inet loss input { type filter hook input priority filter; }",
+            "add rule inet loss input iifname eth0 numgen random mod 100 "
+            f"< {percent} drop",
+        ):
+            self.run("nft", rule)
+
+    def delay(self, milliseconds: int) -> None:
+        """Sends what it sends so much later."""
+        netem = ("netem", "delay", f"{milliseconds}ms")
+        self.run("tc", "qdisc", "add", "dev", "eth0", "root", *netem)
+
     def cut(self) -> None:
         """Pulls its cable out of the switch."""
         _ip("-n", self._switch, "link", "set", self._port, "down")
@@ -123,8 +140,23 @@ def can_be_made() -> bool:
         return False
 
 
+@functools.cache
+def can_delay() -> bool:
+    """Whether the kernel can send packets later than it could."""
+    words = "unshare --net tc qdisc add dev lo root netem delay 1ms"
+    with contextlib.suppress(OSError):
+        ended = subprocess.run(words.split(), capture_output=True, check=False)
+        return ended.returncode == 0
+    return False
+
+
 needed = pytest.mark.skipif(
     not can_be_made(),
     reason="hosts cannot be made here; it takes root, `ip` (Debian: iproute2), and a "
     "kernel with network namespaces, veth and bridge",
+)
+
+needs_nft = pytest.mark.skipif(
+    shutil.which("nft") is None,
+    reason="nft is not installed; Debian has it in the package nftables",
 )

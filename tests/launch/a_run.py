@@ -18,6 +18,7 @@ def options(root_dir: Path, **changes: Any) -> Options:
     """Options as `options.read` would make them."""
     usual = Options(
         num_actors=2,
+        actors_elsewhere=0,
         gin_file=None,
         gin_bindings=[],
         root_dir=root_dir,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,13 +12,7 @@ from tests import hosts as hosts_lib
 from tests.hosts import Host
 from tests.launch.a_run import CHECKOUT
 
-pytestmark = [
-    hosts_lib.needed,
-    pytest.mark.skipif(
-        shutil.which("nft") is None,
-        reason="nft is not installed; Debian has it in the package nftables",
-    ),
-]
+pytestmark = [hosts_lib.needed, hosts_lib.needs_nft]
 
 _RULES = str(CHECKOUT / "launch" / "tls" / "firewall.nft")
 

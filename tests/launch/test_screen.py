@@ -50,6 +50,12 @@ def test_the_start_says_what_is_started_and_where(
     assert "results in runs/one." in line
 
 
+def test_actors_that_others_start_are_told_apart(tmp_path: Path) -> None:
+    """They do not come by themselves."""
+    line = screen.greeting(options(tmp_path, num_actors=5, actors_elsewhere=3), 1)
+    assert ": 5 actors (3 of them started elsewhere), learner, eval;" in line
+
+
 def test_one_process_is_greeted_before_it_has_a_port(tmp_path: Path) -> None:
     """It says what it is, rather than how many actors it has."""
     line = screen.greeting(options(tmp_path, num_actors=1, in_process=True))
