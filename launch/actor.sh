@@ -12,6 +12,7 @@ readonly MOST=5 WELL_S=60
 root=$(readlink -f "${BASH_SOURCE[0]}")
 root=${root%/*/*}
 "$root/launch/setup.sh"
+export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-2}
 
 child="" told=0 code=0
 tell() {

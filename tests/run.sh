@@ -15,7 +15,9 @@ step() {
 
 if [[ ${1:-} == --faults ]]; then
   shift
-  exec python -m pytest tests/faults tests/bad_input tests/benchmarks -m "slow or not slow" "$@"
+  exec python -m pytest tests/faults tests/bad_input tests/benchmarks \
+    tests/system/test_several_hosts.py tests/system/test_slurm.py \
+    -m "slow or not slow" "$@"
 fi
 if (($#)); then
   exec python -m pytest "$@"

@@ -29,7 +29,7 @@ LOCK = (ROOT / "requirements.lock").read_text()
 
 
 # Programs of the system that documents have commands of.
-SYSTEM = {"cd", "nft", "nsenter"}
+SYSTEM = {"cd", "docker", "kubectl", "nft", "nsenter", "sbatch"}
 
 
 def code(cell: str) -> str:
