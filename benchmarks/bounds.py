@@ -151,7 +151,7 @@ class Demand:
         shares = {
             "learner": self.env_steps_wanted / self.env_steps,
             "server CPU": self.cores / host.cores,
-            "telemetry's one thread": self.figures,
+            "telemetry": self.figures,
             "network": max(self.bytes_in, self.bytes_out) / host.bytes_per_s,
             "open files": self.connections / host.files,
             "rate limiter": self.inserts_ahead / workload.max_size,

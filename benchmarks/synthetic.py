@@ -1,7 +1,8 @@
 """What calls of actors cost a real server, and what many actors come to.
 
-The part of `python -m benchmarks.scaling --synthetic`. Costs are those of the fewest
-actors; how far they hold with more is measured by a mixture of all calls.
+The part of `python -m benchmarks.scaling --synthetic`. Each call is measured alone,
+with more and more actors connected; a mixture of calls, and a run of real actors, show
+how far the sum of such costs is right.
 
 No TensorFlow is imported here: see `stock_processes`.
 """
@@ -13,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks import bounds, report, synthetic_rig
+from benchmarks import bounds, bounds_tables, report, synthetic_rig
 from benchmarks.our_run import OurRun
 from benchmarks.stock_processes import Children
 from benchmarks.synthetic_rig import Rig
@@ -36,27 +37,6 @@ _MIXED = {
 
 # Transitions in an item of either server.
 _MANY, _ONE = 8, 1
-
-_PREDICTED_ACTORS = (10, 100, 1_000, 10_000)
-
-# Updates are those of `benchmarks.learner`; of images they are a guess.
-_SLOW = bounds.Workload("slow environments", 100, 3_800)
-_IMAGES = bounds.Workload(
-    "images",
-    env_steps_per_s=100,
-    updates_per_s=200,
-    weights_bytes=7e6,
-    step_bytes=7_088,
-    transitions_per_item=_ONE,
-)
-_SELDOM = {"pull_interval_s": 10.0, "publish_interval_s": 10.0}
-_WORKLOADS = (
-    _SLOW,
-    dataclasses.replace(_SLOW, name="slow environments, weights every 10 s", **_SELDOM),
-    bounds.Workload("quick environments", 10_000, 3_800),
-    _IMAGES,
-    dataclasses.replace(_IMAGES, name="images, weights every 10 s", **_SELDOM),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +74,7 @@ def costs_of_calls(rig: Rig, calls: Sequence[str], seconds: float) -> dict[str, 
 
 def measure_small(
     actors: Sequence[int], seconds: float, told: report.Report
-) -> tuple[Measured, list[dict[str, Any]]]:
+) -> tuple[dict[int, Measured], list[dict[str, Any]]]:
     """All calls with weights of 30 kB, and the mixture, with more and more actors.
 
     Args:
@@ -103,25 +83,23 @@ def measure_small(
       told: Gets a row for each number of actors.
 
     Returns:
-      What it was with the fewest; and of each mixture what was predicted and measured.
+      What was measured, by the number of actors; and of each mixture what was
+      predicted and measured.
     """
+    measured: dict[int, Measured] = {}
+    checks = []
     with synthetic_rig.running(_SMALL, _MANY) as rig:
         sizes, before = rig.sizes(), rig.holds()["memory"]
-        rig.connect(actors[0])
-        memory = rig.holds()["memory"] - before
-        costs: dict[str, float] = {}
-        checks = []
         for number in actors:
-            before = rig.holds()["memory"]
             rig.connect(number)
-            memory = max(memory, rig.holds()["memory"] - before)
-            found = costs_of_calls(rig, _CALLS, seconds)
-            told.rows.append(_row(number, sizes, _MANY, found, rig.holds()))
-            costs = costs or found
+            memory = rig.holds()["memory"] - before
+            costs = costs_of_calls(rig, _CALLS, seconds)
+            told.rows.append(_row(number, sizes, _MANY, costs, rig.holds()))
+            connections = bounds.CONNECTIONS_PER_ACTOR * number
+            measured[number] = Measured(costs, sizes, memory / connections)
             mixed = rig.call(_MIXED, seconds)
-            checks.append(_check(number, mixed, costs))
-    connections = bounds.CONNECTIONS_PER_ACTOR * actors[-1]
-    return Measured(costs, sizes, memory / connections), checks
+            checks.append(_check(number, mixed, measured[actors[0]].costs, costs))
+    return measured, checks
 
 
 def measure_large(actors: int, seconds: float, told: report.Report) -> Measured:
@@ -156,18 +134,27 @@ def _row(
 
 
 def _check(
-    actors: int, mixed: synthetic_rig.Work, costs: Mapping[str, float]
+    actors: int,
+    mixed: synthetic_rig.Work,
+    fewest: Mapping[str, float],
+    own: Mapping[str, float],
 ) -> dict[str, Any]:
-    """What costs of single calls predict of a mixture, and what was measured."""
+    """What costs of single calls predict of a mixture, and what was measured.
+
+    Args:
+      actors: That are connected.
+      mixed: The mixture.
+      fewest: Costs with the fewest actors connected.
+      own: Costs with just these.
+    """
     rate = sum(mixed.counts.values()) / mixed.elapsed_s
-    predicted = mixed.predicted_s(costs) / mixed.elapsed_s
-    measured = mixed.cpu_s / mixed.elapsed_s
     return {
         "actors": f"{actors}, synthetic",
         "as many calls as of": round(rate / _actor_calls_per_s()),
-        "cores, predicted": predicted,
-        "cores, measured": measured,
-        "predicted / measured": predicted / measured,
+        "cores, predicted": mixed.predicted_s(own) / mixed.elapsed_s,
+        "cores, measured": mixed.cpu_s / mixed.elapsed_s,
+        "predicted / measured": mixed.predicted_s(own) / mixed.cpu_s,
+        "by the costs of the fewest": mixed.predicted_s(fewest) / mixed.cpu_s,
     }
 
 
@@ -211,6 +198,7 @@ def check_real_run(
         "cores, predicted": predicted,
         "cores, measured": measured,
         "predicted / measured": predicted / measured,
+        "by the costs of the fewest": predicted / measured,
     }
 
 
@@ -242,54 +230,21 @@ def combine(small: Measured, large: Measured) -> dict[int, bounds.Costs]:
     }
 
 
-def predict(
-    workload: bounds.Workload, costs: bounds.Costs, host: bounds.Host
-) -> list[dict[str, Any]]:
-    """For the reader: what more and more actors come to, and what is not enough."""
-    rows = []
-    for actors in _PREDICTED_ACTORS:
-        found = bounds.demand(workload, costs, actors)
-        rows.append(
-            {
-                "actors": actors,
-                "env steps/s": round(found.env_steps),
-                "of": round(found.env_steps_wanted),
-                "updates/s": round(found.updates),
-                "cores: items": found.experience,
-                "weights": found.weights,
-                "looks": found.looks,
-                "figures": found.figures,
-                "all": found.cores,
-                "MB/s in": found.bytes_in / 1e6,
-                "out": found.bytes_out / 1e6,
-                "connections": found.connections,
-                "their MB": round(found.connections_bytes / 1e6),
-                "ahead": round(found.inserts_ahead),
-                "bound by": ", ".join(found.bounds(workload, host)) or "nothing",
-            }
-        )
-    return rows
-
-
 def main(actors: Sequence[int], seconds: float, json_path: str | None) -> int:
     """Measures, checks, predicts, and prints the tables."""
     told = report.Report(
         "scaling_synthetic", {"seconds": seconds, "actors": list(actors)}
     )
     fitting = synthetic_rig.allowed(sorted(actors))
+    fewest = fitting[0]
     small, checks = measure_small(fitting, seconds, told)
-    costs = combine(small, measure_large(fitting[0], seconds, told))
-    weights = small.sizes["weights_bytes"]
-    checks.append(check_real_run(costs[_MANY], weights, 2 * seconds))
-    host = bounds.Host()
+    large = measure_large(fewest, seconds, told)
+    costs = {number: combine(each, large) for number, each in small.items()}
+    weights = small[fewest].sizes["weights_bytes"]
+    checks.append(check_real_run(costs[fewest][_MANY], weights, 2 * seconds))
     told.show()
-    print(f"\nA mixture of calls:\n\n{report.table(checks)}")
+    print(f"\nAll calls together:\n\n{report.table(checks)}")
     told.summary["checks"] = checks
-    told.summary["costs"] = {n: dataclasses.asdict(each) for n, each in costs.items()}
-    print(f"\nA server with {host.cores:g} cores, 10 Gbit/s, {host.files:,} files.")
-    for work in _WORKLOADS:
-        rows = predict(work, costs[work.transitions_per_item], host)
-        print(f"\n{work.name}:\n\n{report.table(rows)}", flush=True)
-        told.summary[work.name] = rows
+    told.summary["bounds"] = bounds_tables.tell(costs)
     told.write(json_path)
     return EXIT_FINISHED

@@ -119,7 +119,7 @@ class SyntheticActor:
 
     def _writer(self, envs: int) -> Callable[[], int]:
         writer = ReplayWriter(self._client, self._layout, envs, lambda: True)
-        rounds = _rounds(envs)
+        rounds = itertools.cycle(_ready_made(envs))
 
         def write() -> int:
             before = writer.transitions
@@ -266,10 +266,6 @@ def _random(spec: tf.TensorSpec) -> np.ndarray:
 @functools.cache
 def _ready_made(envs: int) -> tuple[Any, ...]:
     return tuple(steps_of(Case(), envs) for _ in range(_ROUNDS))
-
-
-def _rounds(envs: int) -> Iterator[Any]:
-    return itertools.cycle(_ready_made(envs))
 
 
 def _commands(path: Path) -> Iterator[dict[str, Any]]:
