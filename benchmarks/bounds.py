@@ -51,6 +51,13 @@ class Costs:
     info_bytes: float
     connection_bytes: float
 
+    def times(self, factor: float) -> Costs:
+        """The same calls where each takes so many times the processor time."""
+        names = ("item", "sample", "pull", "push", "info", "row", "byte_in", "byte_out")
+        return dataclasses.replace(
+            self, **{name: factor * getattr(self, name) for name in names}
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class Workload:

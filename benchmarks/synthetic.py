@@ -1,8 +1,9 @@
 """What calls of actors cost a real server, and what many actors come to.
 
 The part of `python -m benchmarks.scaling --synthetic`. Each call is measured alone,
-with more and more actors connected; a mixture of calls, and a run of real actors, show
-how far the sum of such costs is right.
+with more and more actors connected. Among others a call takes more: caches are cold,
+and less is sent at a time. How many times more, a mixture of calls says. Whether that
+is right, another mixture and a run of real actors say.
 
 No TensorFlow is imported here: see `stock_processes`.
 """
@@ -27,13 +28,8 @@ _SMALL, _LARGE = "(120, 56)", "(1320, 1320)"
 _CALLS = ("item", "item_of_many", "sample", "pull", "push", "info", "row")
 _CARRYING = ("item", "sample", "pull", "push")
 
-# Calls a second of an actor that takes 100 environment steps a second.
-_MIXED = {
-    "item": 100 / bounds.ENVS_PER_ACTOR,
-    "pull": 4.0,
-    "info": bounds.INFOS_PER_S,
-    "row": bounds.ROWS_PER_S,
-}
+# Environment steps a second of an actor that waits, and of a quicker one.
+_SLOW, _QUICK = 100, 1_000
 
 # Transitions in an item of either server.
 _MANY, _ONE = 8, 1
@@ -47,11 +43,13 @@ class Measured:
       costs: Seconds of its processor by the name of the call; of a second for `idle`.
       sizes: Bytes, see `Rig.sizes`.
       connection_bytes: Of its memory, for each connection.
+      factor: How many times as much calls take among others.
     """
 
     costs: Mapping[str, float]
     sizes: Mapping[str, float]
-    connection_bytes: float
+    connection_bytes: float = 0.0
+    factor: float = 1.0
 
 
 def costs_of_calls(rig: Rig, calls: Sequence[str], seconds: float) -> dict[str, float]:
@@ -75,7 +73,7 @@ def costs_of_calls(rig: Rig, calls: Sequence[str], seconds: float) -> dict[str, 
 def measure_small(
     actors: Sequence[int], seconds: float, told: report.Report
 ) -> tuple[dict[int, Measured], list[dict[str, Any]]]:
-    """All calls with weights of 30 kB, and the mixture, with more and more actors.
+    """All calls with weights of 30 kB, and mixtures, with more and more actors.
 
     Args:
       actors: How many, from few to many.
@@ -96,9 +94,12 @@ def measure_small(
             costs = costs_of_calls(rig, _CALLS, seconds)
             told.rows.append(_row(number, sizes, _MANY, costs, rig.holds()))
             connections = bounds.CONNECTIONS_PER_ACTOR * number
-            measured[number] = Measured(costs, sizes, memory / connections)
-            mixed = rig.call(_MIXED, seconds)
-            checks.append(_check(number, mixed, measured[actors[0]].costs, costs))
+            slow = rig.call(_calls_per_s(_SLOW), seconds)
+            factor = slow.factor(costs)
+            measured[number] = Measured(costs, sizes, memory / connections, factor)
+            quick = rig.call(_calls_per_s(_QUICK), seconds)
+            checks.append(_check(number, _SLOW, slow, costs, 1.0))
+            checks.append(_check(number, _QUICK, quick, costs, factor))
     return measured, checks
 
 
@@ -109,7 +110,7 @@ def measure_large(actors: int, seconds: float, told: report.Report) -> Measured:
         sizes = rig.sizes()
         found = costs_of_calls(rig, _CARRYING, seconds)
         told.rows.append(_row(actors, sizes, _ONE, found, rig.holds()))
-    return Measured(found, sizes, 0.0)
+    return Measured(found, sizes)
 
 
 def _row(
@@ -133,45 +134,53 @@ def _row(
     }
 
 
-def _check(
-    actors: int,
-    mixed: synthetic_rig.Work,
-    fewest: Mapping[str, float],
-    own: Mapping[str, float],
-) -> dict[str, Any]:
-    """What costs of single calls predict of a mixture, and what was measured.
-
-    Args:
-      actors: That are connected.
-      mixed: The mixture.
-      fewest: Costs with the fewest actors connected.
-      own: Costs with just these.
-    """
-    rate = sum(mixed.counts.values()) / mixed.elapsed_s
+def _calls_per_s(env_steps_per_s: float) -> dict[str, float]:
+    """Of an actor; rounds of its environments for items."""
     return {
-        "actors": f"{actors}, synthetic",
-        "as many calls as of": round(rate / _actor_calls_per_s()),
-        "cores, predicted": mixed.predicted_s(own) / mixed.elapsed_s,
-        "cores, measured": mixed.cpu_s / mixed.elapsed_s,
-        "predicted / measured": mixed.predicted_s(own) / mixed.cpu_s,
-        "by the costs of the fewest": mixed.predicted_s(fewest) / mixed.cpu_s,
+        "item": env_steps_per_s / bounds.ENVS_PER_ACTOR,
+        "pull": 1 / bounds.Workload.pull_interval_s,
+        "info": bounds.INFOS_PER_S,
+        "row": bounds.ROWS_PER_S,
     }
 
 
-def _actor_calls_per_s() -> float:
-    """As they are counted: items, not rounds of environments."""
-    items = 100 / _MANY
-    return sum(_MIXED.values()) - _MIXED["item"] + items
+def _check(
+    actors: int,
+    env_steps_per_s: int,
+    mixed: synthetic_rig.Work,
+    costs: Mapping[str, float],
+    factor: float,
+) -> dict[str, Any]:
+    """What costs predict of a mixture, and what was measured.
+
+    Args:
+      actors: That are connected.
+      env_steps_per_s: Of an actor that would make such calls.
+      mixed: The mixture.
+      costs: Of single calls, alone.
+      factor: How many times as much they should take.
+    """
+    calls_per_s = _calls_per_s(env_steps_per_s)
+    others = sum(mixed.counts[name] for name in calls_per_s if name != "item")
+    others_per_s = sum(calls_per_s.values()) - calls_per_s["item"]
+    return {
+        "actors": f"{actors:,} synthetic, {env_steps_per_s:,} env steps/s each",
+        "calls as of": round(others / mixed.elapsed_s / others_per_s),
+        "costs times": factor,
+        "cores, predicted": mixed.predicted_s(costs, factor) / mixed.elapsed_s,
+        "cores, measured": mixed.cpu_s / mixed.elapsed_s,
+        "predicted / measured": mixed.predicted_s(costs, factor) / mixed.cpu_s,
+    }
 
 
 def check_real_run(
-    costs: bounds.Costs, weights_bytes: float, seconds: float
+    costs: bounds.Costs, small: Measured, seconds: float
 ) -> dict[str, Any]:
     """What the costs predict of a run with two real actors and a learner.
 
     Args:
       costs: With `_MANY` transitions in an item.
-      weights_bytes: Of the network.
+      small: What they are of.
       seconds: To measure over.
     """
     actors = 2
@@ -187,23 +196,23 @@ def check_real_run(
         "a real run",
         figures.env_steps_per_s / actors,
         figures.updates_per_s,
-        weights_bytes,
+        small.sizes["weights_bytes"],
         transitions_per_item=_MANY,
         samples_per_insert=None,
     )
     predicted = bounds.demand(workload, costs, actors).cores
     return {
-        "actors": f"{actors}, real, and a learner",
-        "as many calls as of": None,
+        "actors": f"{actors} real, and a learner",
+        "calls as of": actors,
+        "costs times": small.factor,
         "cores, predicted": predicted,
         "cores, measured": measured,
         "predicted / measured": predicted / measured,
-        "by the costs of the fewest": predicted / measured,
     }
 
 
 def combine(small: Measured, large: Measured) -> dict[int, bounds.Costs]:
-    """The costs of calls and of bytes, by the transitions in an item."""
+    """The costs of calls and bytes among others, by the transitions in an item."""
     carried = {
         name: bounds.fixed_costs(
             (small.sizes["weights_bytes"], small.costs[name]),
@@ -225,7 +234,7 @@ def combine(small: Measured, large: Measured) -> dict[int, bounds.Costs]:
             byte_out=byte_out,
             info_bytes=small.sizes["info_bytes"],
             connection_bytes=small.connection_bytes,
-        )
+        ).times(small.factor)
         for per_item, own in ((_MANY, small), (_ONE, large))
     }
 
@@ -240,8 +249,8 @@ def main(actors: Sequence[int], seconds: float, json_path: str | None) -> int:
     small, checks = measure_small(fitting, seconds, told)
     large = measure_large(fewest, seconds, told)
     costs = {number: combine(each, large) for number, each in small.items()}
-    weights = small[fewest].sizes["weights_bytes"]
-    checks.append(check_real_run(costs[fewest][_MANY], weights, 2 * seconds))
+    real = check_real_run(costs[fewest][_MANY], small[fewest], 2 * seconds)
+    checks.append(real)
     told.show()
     print(f"\nAll calls together:\n\n{report.table(checks)}")
     told.summary["checks"] = checks

@@ -62,10 +62,15 @@ class Work:
             )
         return (self.cpu_s - idle * self.elapsed_s) / count
 
-    def predicted_s(self, costs: Mapping[str, float]) -> float:
-        """What it should have taken by the costs of single calls."""
+    def predicted_s(self, costs: Mapping[str, float], factor: float = 1.0) -> float:
+        """What it should have taken if calls cost so many times what they did alone."""
         called = sum(costs[name] * count for name, count in self.counts.items())
-        return called + costs["idle"] * self.elapsed_s
+        return factor * called + costs["idle"] * self.elapsed_s
+
+    def factor(self, costs: Mapping[str, float]) -> float:
+        """How many times what calls cost alone they took."""
+        idle = costs["idle"] * self.elapsed_s
+        return (self.cpu_s - idle) / (self.predicted_s(costs) - idle)
 
 
 class Rig:
