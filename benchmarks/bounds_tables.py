@@ -10,6 +10,17 @@ from benchmarks import bounds, report
 
 _PREDICTED_ACTORS = (10, 100, 1_000, 10_000)
 
+
+def _seldom(work: bounds.Workload) -> bounds.Workload:
+    """The same with weights that are published and pulled less often."""
+    return dataclasses.replace(
+        work,
+        name=f"{work.name}, weights every 10 s",
+        pull_interval_s=10.0,
+        publish_interval_s=10.0,
+    )
+
+
 # Updates are those of `benchmarks.learner`; of images they are a guess.
 _SLOW = bounds.Workload("slow environments", 100, 3_800)
 _IMAGES = bounds.Workload(
@@ -20,13 +31,12 @@ _IMAGES = bounds.Workload(
     step_bytes=7_088,
     transitions_per_item=1,
 )
-_SELDOM = {"pull_interval_s": 10.0, "publish_interval_s": 10.0}
 _WORKLOADS = (
     _SLOW,
-    dataclasses.replace(_SLOW, name="slow environments, weights every 10 s", **_SELDOM),
+    _seldom(_SLOW),
     bounds.Workload("quick environments", 10_000, 3_800),
     _IMAGES,
-    dataclasses.replace(_IMAGES, name="images, weights every 10 s", **_SELDOM),
+    _seldom(_IMAGES),
 )
 
 

@@ -295,5 +295,5 @@ if __name__ == "__main__":
     _PORT = flags.DEFINE_integer("port", 8008, "Of the server.")
     _FIRST = flags.DEFINE_integer("first", 0, "Number of the first actor.")
     _PER_ITEM = flags.DEFINE_integer("transitions_per_item", 8, "Windows in an item.")
-    _COMMANDS = flags.DEFINE_string("commands", None, "File to read them from.")
+    _COMMANDS = flags.DEFINE_string("commands", "commands.jsonl", "File to read.")
     process.run(main)
