@@ -16,6 +16,7 @@ _FIXED = (
     "observe_only.environment",
     "observe_only.entries",
     "observe_only.factors",
+    "observe_only.last_action",
     "stack_frames.environment",
 )
 

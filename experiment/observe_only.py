@@ -12,7 +12,7 @@ from tf_agents.trajectories import time_step as ts
 from tf_agents.typing import types
 
 from experiment import environments
-from experiment.errors import ConfigurationError, check_number
+from experiment.errors import ConfigurationError, check_bool, check_number
 from experiment.factories import check_factory
 
 
@@ -21,25 +21,31 @@ def observe_only(
     environment: environments.EnvironmentFactory = environments.gym_environment,
     entries: Sequence[int] = (),
     factors: Sequence[float] | None = None,
+    last_action: bool = False,
 ) -> py_environment.PyEnvironment:
     """Hides all but some entries of the observation, so that the state is not seen.
 
     E.g. CartPole without its velocities has entries (0, 2). A network has to find these
     from one step's difference of angles, which is a hundredth of a radian or less: it
-    hardly learns to, unless a factor makes the angle larger.
+    hardly learns to, unless a factor makes the angle larger. And that difference does
+    not show what the last action did to the velocity: this is known only to who sees
+    that action too, as in R2D2 (Kapturowski et al., 2019).
 
     Args:
       environment: Makes the environment; its observation is one vector.
       entries: Numbers of the entries that are kept, from 0, in the order in which they
         are shown.
       factors: By what each of these is multiplied; None leaves them as they are.
+      last_action: Whether the action before is shown too, behind the entries: a 1 at
+        its place, 0 at those of all others; all are 0 at the first step of an episode.
 
     Returns:
       The environment, unbatched.
 
     Raises:
       ConfigurationError: The observation is no vector, or has no such entries; factors
-        are not one positive number for each, or those of an observation of integers.
+        are not one positive number for each, or those of an observation of integers;
+        the action to be shown is not one of a number of choices.
     """
     check_factory("observe_only.environment", environment, takes=0)
     made = environment()
@@ -51,7 +57,10 @@ def observe_only(
         )
     _check_entries(entries, spec.shape[0])
     _check_factors(factors, entries, spec)
-    return ObserveOnly(made, environment, entries, factors)
+    check_bool("observe_only.last_action", last_action)
+    if last_action:
+        _check_action(made.action_spec())
+    return ObserveOnly(made, environment, entries, factors, last_action)
 
 
 class ObserveOnly(wrappers.PyEnvironmentBaseWrapper):
@@ -63,6 +72,7 @@ class ObserveOnly(wrappers.PyEnvironmentBaseWrapper):
         factory: environments.EnvironmentFactory,
         entries: Sequence[int],
         factors: Sequence[float] | None,
+        last_action: bool,
     ) -> None:
         """Takes the environment, what makes another one, and what is to be seen."""
         super().__init__(environment)
@@ -71,41 +81,60 @@ class ObserveOnly(wrappers.PyEnvironmentBaseWrapper):
         spec = environment.observation_spec()
         # Of the observation's own type, so that the product is too.
         self._factors = np.asarray(factors or [1] * len(entries), spec.dtype)
-        self._spec = _narrowed(spec, self._entries, self._factors)
+        self._choices = _choices(environment.action_spec()) if last_action else 0
+        self._spec = _seen(spec, self._entries, self._factors, self._choices)
 
     def batch(self, count: int) -> ObserveOnly:
         """Makes `count` more of this environment, to be stepped together."""
         batch = environments.together(self._factory, count)
-        return ObserveOnly(batch, self._factory, self._entries, self._given_factors)
+        seen = self._entries, self._given_factors, bool(self._choices)
+        return ObserveOnly(batch, self._factory, *seen)
 
     def observation_spec(self) -> types.NestedArraySpec:
         """Of one environment: a shorter vector."""
         return self._spec
 
     def _reset(self) -> ts.TimeStep:
-        return self._narrow(self._env.reset())
+        step = self._env.reset()
+        return self._narrow(step, np.zeros(np.shape(step.step_type), np.int64))
 
     def _step(self, action: types.NestedArray) -> ts.TimeStep:
-        return self._narrow(self._env.step(action))
+        return self._narrow(self._env.step(action), action)
 
-    def _narrow(self, step: ts.TimeStep) -> ts.TimeStep:
+    def _narrow(self, step: ts.TimeStep, action: types.NestedArray) -> ts.TimeStep:
         seen = step.observation[..., self._entries] * self._factors
+        if self._choices:
+            taken = np.eye(self._choices, dtype=seen.dtype)[np.asarray(action)]
+            taken[np.asarray(step.is_first())] = 0
+            seen = np.concatenate([seen, taken], axis=-1)
         return step._replace(observation=seen)
 
 
-def _narrowed(
-    spec: array_spec.ArraySpec, entries: list[int], factors: types.NestedArray
+def _seen(
+    spec: array_spec.ArraySpec,
+    entries: list[int],
+    factors: types.NestedArray,
+    choices: int,
 ) -> array_spec.ArraySpec:
-    """The spec of these entries, with their bounds if there are any."""
+    """The spec of what is left, with its bounds if there are any."""
+    shape = (len(entries) + choices,)
     if not isinstance(spec, array_spec.BoundedArraySpec):
-        return array_spec.ArraySpec((len(entries),), spec.dtype, spec.name)
+        return array_spec.ArraySpec(shape, spec.dtype, spec.name)
     # Where there is no bound, it is the largest number, and so is its product.
     with np.errstate(over="ignore"):
         low, high = (
             np.nan_to_num(np.broadcast_to(bound, spec.shape)[entries] * factors)
             for bound in (spec.minimum, spec.maximum)
         )
-    return array_spec.BoundedArraySpec(low.shape, spec.dtype, low, high, spec.name)
+    low, high = np.append(low, np.zeros(choices)), np.append(high, np.ones(choices))
+    return array_spec.BoundedArraySpec(
+        shape, spec.dtype, low.astype(spec.dtype), high.astype(spec.dtype), spec.name
+    )
+
+
+def _choices(spec: array_spec.BoundedArraySpec) -> int:
+    """How many actions there are."""
+    return int(spec.maximum) + 1
 
 
 def _check_entries(entries: Sequence[int], length: int) -> None:
@@ -138,4 +167,17 @@ def _check_factors(
         raise ConfigurationError(
             f"observe_only.factors is {factors!r}, but the observation is of "
             f"{spec.dtype.name}; leave it out."
+        )
+
+
+def _check_action(spec: types.NestedArraySpec) -> None:
+    if (
+        not isinstance(spec, array_spec.BoundedArraySpec)
+        or spec.shape
+        or not np.issubdtype(spec.dtype, np.integer)
+        or np.any(spec.minimum != 0)
+    ):
+        raise ConfigurationError(
+            "observe_only.last_action is True, but the action is no number counted "
+            f"from 0: {spec}; leave it out."
         )

@@ -4,6 +4,10 @@ from experiment import requirements
 
 requirements.require()
 
+from launch import isolation
+
+isolation.enter_if_asked()
+
 from absl import flags
 
 from experiment import process

@@ -59,10 +59,11 @@ def _run_here(options: Options, stop: process.StopSignal, view: View) -> Outcome
 
 def _run_processes(options: Options, stop: process.StopSignal, view: View) -> Outcome:
     """One process a role."""
-    memory.check(options.num_actors)
+    memory.check(options.actors_here)
     holder, port = port_lib.reserve(options.port)
     view.say(screen.greeting(options, port))
-    warning = memory.warning(options.num_actors)
+    view.say(screen.who_gets_in(options.isolate))
+    warning = memory.warning(options.actors_here)
     if warning:
         view.warn(warning)
     logs_dir = options.root_dir / run_dir.LOGS_DIR
@@ -75,6 +76,7 @@ def _run_processes(options: Options, stop: process.StopSignal, view: View) -> Ou
 def _run_in_process(options: Options, stop: process.StopSignal, view: View) -> Outcome:
     """All roles in this process, whose failure is the run's."""
     view.say(screen.greeting(options))
+    view.say(screen.who_gets_in(options.isolate))
     view.say("loading the libraries ...")
     with screen.log_to(options.root_dir / run_dir.LOGS_DIR / "in_process.log"):
         # Needs TensorFlow, which takes seconds to import; a launcher does not.

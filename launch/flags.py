@@ -11,7 +11,7 @@ from experiment import flags as shared_flags
 from experiment import gin_text, presets, run_dir
 from experiment.errors import ConfigurationError, check_number
 from experiment.learner_device import GPU, LearnerDevice
-from launch import required_gpu
+from launch import isolation, required_gpu
 from launch.options import Options
 from reverb_server import port as port_lib
 
@@ -26,6 +26,14 @@ _PORT = flags.DEFINE_integer(
     "port", None, "Port of the Reverb server; default: a free one."
 )
 _METRICS_PORT, _METRICS_HOST = shared_flags.define_metrics()
+_ACTORS_ELSEWHERE = flags.DEFINE_integer(
+    "actors_elsewhere",
+    0,
+    "Of --num_actors, so many are started on other hosts, by whoever wants to: those "
+    "with the highest numbers.",
+)
+_ISOLATE = isolation.ISOLATE
+flags.adopt_module_key_flags(isolation)
 _IN_PROCESS = flags.DEFINE_boolean(
     "in_process", False, "Run all roles in one process, taking turns: to debug."
 )
@@ -59,9 +67,7 @@ def read(learner_is_here: bool = True) -> Options:
         )
     if _PORT.value is not None:
         check_number("--port", _PORT.value, at_least=1, at_most=65535, integer=True)
-    metrics_address = port_lib.metrics_address(_METRICS_PORT.value, _METRICS_HOST.value)
-    if metrics_address:
-        port_lib.require_free(*metrics_address)
+    metrics_address = _metrics_address()
     bindings = _bindings()
     learner_device = _LEARNER_DEVICE()
     if _IN_PROCESS.value:
@@ -75,14 +81,17 @@ def read(learner_is_here: bool = True) -> Options:
     if learner_is_here:
         required_gpu.check(learner_device)
     root_dir = _root_dir()
+    num_actors = _num_actors(root_dir)
     return Options(
-        num_actors=_num_actors(root_dir),
+        num_actors=num_actors,
+        actors_elsewhere=_actors_elsewhere(num_actors),
         gin_file=gin_file,
         gin_bindings=bindings,
         root_dir=root_dir,
         seed=_SEED.value,
         port=_PORT.value,
         metrics_address=metrics_address,
+        isolate=_ISOLATE.value,
         in_process=_IN_PROCESS.value,
         quiet=_QUIET.value,
         resume=_RESUME.value,
@@ -90,6 +99,19 @@ def read(learner_is_here: bool = True) -> Options:
         max_restarts=_MAX_RESTARTS.value,
         learner_device=learner_device,
     )
+
+
+def _metrics_address() -> tuple[str, int] | None:
+    """Where Prometheus is to find the figures, if anywhere; free just now."""
+    address = port_lib.metrics_address(_METRICS_PORT.value, _METRICS_HOST.value)
+    if address and _ISOLATE.value:
+        raise ConfigurationError(
+            "--metrics_port cannot be given with --isolate: nobody outside of the run "
+            "would reach it. The figures are in metrics.jsonl too."
+        )
+    if address:
+        port_lib.require_free(*address)
+    return address
 
 
 def _check_in_process(learner_device: LearnerDevice) -> None:
@@ -124,6 +146,20 @@ def _num_actors(root_dir: Path) -> int:
     if _RESUME.value and not flags.FLAGS["num_actors"].present:
         return run_dir.read_manifest(root_dir).num_actors
     return int(_NUM_ACTORS.value)
+
+
+def _actors_elsewhere(num_actors: int) -> int:
+    """How many actors others start."""
+    count = int(_ACTORS_ELSEWHERE.value)
+    if count and _ISOLATE.value:
+        raise ConfigurationError(
+            f"--actors_elsewhere={count} cannot be given with --isolate, which keeps "
+            "other hosts away."
+        )
+    check_number(
+        "--actors_elsewhere", count, at_least=0, at_most=num_actors, integer=True
+    )
+    return count
 
 
 def _root_dir() -> Path:

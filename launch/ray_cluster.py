@@ -44,10 +44,11 @@ def main() -> int:
     """Checks, connects, runs."""
     check_number("--learner_cpus", _LEARNER_CPUS.value, above=0)
     check_number("--actor_cpus", _ACTOR_CPUS.value, above=0)
-    if flags.FLAGS["in_process"].value:
-        raise ConfigurationError(
-            "--in_process means nothing on a cluster: use ./launch/local.sh for it."
-        )
+    for name in ("in_process", "isolate"):
+        if flags.FLAGS[name].value:
+            raise ConfigurationError(
+                f"--{name} means nothing on a cluster: use ./launch/local.sh for it."
+            )
     if _SERVER_APART.value and not _SHARED_ROOT_DIR.value:
         raise ConfigurationError(
             "--server_apart means nothing without --shared_root_dir: both server and "

@@ -26,7 +26,7 @@ def describe(options: Options, address: str) -> list[Role]:
         Role("reverb_server", "reverb_server", server, ["--is_restart"]),
         Role("learner", "learner", [join, *options.learner_device.flags()]),
         Role("eval_job", "eval_job", [join]),
-        *(actor(task, address) for task in range(options.num_actors)),
+        *(actor(task, address) for task in range(options.actors_here)),
     ]
 
 

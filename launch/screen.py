@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import json
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+import psutil
 
 from experiment import run_dir
 from experiment.presets import DEFAULT_PRESET
@@ -18,6 +22,9 @@ from launch.result import Outcome
 ENDED = "the run has ended; last evaluation, checkpoint, videos ..."
 STOPPED = "asked to stop; a last snapshot ..."
 
+# Addresses that are named, of a machine that has many.
+_SHOWN = 3
+
 
 def greeting(options: Options, port: int | None = None) -> str:
     """What is being started, and where to look.
@@ -26,15 +33,52 @@ def greeting(options: Options, port: int | None = None) -> str:
       options: What the run is started with.
       port: Of the server; None if all is in one process, which looks for one later.
     """
+    elsewhere = options.actors_elsewhere
+    actors = f"{options.num_actors} actors"
+    if elsewhere:
+        actors += f" ({elsewhere} of them started elsewhere)"
     who = (
         "all roles in one process"
         if port is None
-        else f"{options.num_actors} actors, learner, eval; replay server at port {port}"
+        else f"{actors}, learner, eval; replay server at port {port}"
     )
     return (
         f"{_what(options)}: {who}; results in {short(options.root_dir)}. "
         "Ctrl-C ends the run."
     )
+
+
+def who_gets_in(isolate: bool) -> str:
+    """Who can reach the server, and with it all of the run.
+
+    Args:
+      isolate: Whether it is in a network of its own.
+    """
+    if isolate:
+        return "isolated: nobody but this run's own processes can reach its server."
+    found = _addresses()
+    if not found:
+        who = "whoever is on this machine, which has no network now,"
+    else:
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        who = f"whoever reaches this machine at {', '.join(found[:_SHOWN])}{more}"
+    return (
+        f"open to others: {who} can read and change the run, unless a firewall keeps "
+        "them out; --isolate does (docs/security.md)."
+    )
+
+
+def _addresses() -> list[str]:
+    """The addresses at which others may reach this machine."""
+    is_up = {name for name, state in psutil.net_if_stats().items() if state.isup}
+    return [
+        each.address.partition("%")[0]  # Without the interface.
+        for name, all_of_it in psutil.net_if_addrs().items()
+        for each in all_of_it
+        if name in is_up
+        and each.family in (socket.AF_INET, socket.AF_INET6)
+        and not ipaddress.ip_address(each.address.partition("%")[0]).is_loopback
+    ]
 
 
 def farewell(options: Options, outcome: Outcome, result: Path) -> None:

@@ -240,6 +240,21 @@ def of_roles(progress: Progress) -> list[ProcessState]:
     ]
 
 
+def of_actors_elsewhere(progress: Progress, tasks: Iterable[int]) -> list[ProcessState]:
+    """The states of actors that others start, as far as they were heard of."""
+    role = figures.ACTOR
+    return [
+        _of_figures(
+            progress,
+            role,
+            task,
+            figures.process_name(role, task),
+            progress.figure(role, "pid", task),
+        )
+        for task in tasks
+    ]
+
+
 # The figure that says how fast a role is.
 _SPEED = {
     figures.SERVER: "env_steps_per_s",

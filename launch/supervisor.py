@@ -18,7 +18,7 @@ from launch.options import Options
 from launch.progress import Progress
 from launch.result import Outcome
 from launch.role import Role
-from launch.state import RunState, of_worker, run_state
+from launch.state import RunState, of_actors_elsewhere, of_worker, run_state
 from launch.view import View
 from launch.worker import Leaving, Start, Worker
 from reverb_server import figures
@@ -66,6 +66,7 @@ class Supervisor:
         self._progress = Progress(options.root_dir)
         self._workers: list[Worker] = []
         self._leaving: list[Leaving] = []
+        self._elsewhere = range(options.actors_here, options.num_actors)
         self._failures = Failures(options.root_dir, view.warn)
         self._late: str | None = None
         self._finished = False
@@ -141,22 +142,31 @@ class Supervisor:
     def _scale(self) -> None:
         """Adds or ends actors until they are as many as the server says."""
         self._leaving = [each for each in self._leaving if not each.has_ended()]
-        actors = [each for each in self._workers if each.role.module == figures.ACTOR]
-        wanted = self._progress.figure(figures.SERVER, "num_actors")
-        if wanted is None or wanted == len(actors) or self._progress.status:
+        actors = {
+            each.role.task: each
+            for each in self._workers
+            if each.role.module == figures.ACTOR
+        }
+        num_actors = self._progress.figure(figures.SERVER, "num_actors")
+        if num_actors is None or self._progress.status:
             return
-        if self._leaving:  # One of these numbers may be still at work.
+        wanted = [task for task in range(num_actors) if task not in self._elsewhere]
+        # If some are leaving, one of these numbers may be still at work.
+        if wanted == sorted(actors) or self._leaving:
             return
-        self._view.say(f"scaled from {len(actors)} to {wanted} actors")
-        for task in range(len(actors), wanted):
+        self._view.say(f"scaled from {len(actors)} to {len(wanted)} actors")
+        for task in sorted(set(wanted) - set(actors)):
             self._workers.append(self._worker(roles.actor(task, self._address)))
-        for worker in actors[wanted:]:
-            self._workers.remove(worker)
-            if worker.child:
-                self._leaving.append(Leaving(worker.child))
+        for task in sorted(set(actors) - set(wanted)):
+            self._workers.remove(actors[task])
+            child = actors[task].child
+            if child:
+                self._leaving.append(Leaving(child))
 
     def _state(self) -> RunState:
-        states = (of_worker(worker, self._progress) for worker in self._workers)
+        states = [of_worker(worker, self._progress) for worker in self._workers]
+        if self._progress.status is None:
+            states += of_actors_elsewhere(self._progress, self._elsewhere)
         return run_state(self._progress, states)
 
     def _tell_changes(self) -> None:

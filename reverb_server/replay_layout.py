@@ -179,4 +179,11 @@ def _sequence_length(agent: tf_agent.TFAgent, settings: Replay) -> int:
             f"dqn_agent.burn_in is {burn_in}, so nothing would be learned of sequences "
             f"of {length} steps (Replay.sequence_length); it must be <= {length - 2}."
         )
+    n_step = getattr(agent, "n_step", 1)
+    if n_step > length - 1:
+        raise ConfigurationError(
+            f"dqn_agent.n_step is {n_step}, but sequences of {length} steps "
+            f"(Replay.sequence_length) have {length - 1} rewards; it must be <= "
+            f"{length - 1}."
+        )
     return length

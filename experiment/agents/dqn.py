@@ -99,7 +99,6 @@ def dqn_agent(
         q_network=built,
         optimizer=tf.keras.optimizers.Adam(learning_rate=learning_rate),
         epsilon_greedy=epsilon_greedy,
-        n_step_update=n_step,
         target_update_period=target_update_period,
         target_update_tau=target_update_tau,
         td_errors_loss_fn=_LOSSES[loss],
@@ -112,7 +111,7 @@ def dqn_agent(
 def _agent_class(
     network: tf_network.Network, double_q: bool, n_step: int, burn_in: int
 ) -> Callable[..., tf_agent.TFAgent]:
-    """TF-Agents' class, or ours for sequences."""
+    """TF-Agents' class, or ours for sequences, with what they are told apart by."""
     check_number("dqn_agent.burn_in", burn_in, at_least=0, integer=True)
     if not network.state_spec:
         if burn_in:
@@ -120,11 +119,7 @@ def _agent_class(
                 f"dqn_agent.burn_in is {burn_in}, but {type(network).__name__} is not "
                 "recurrent; leave it out, or bind @recurrent_q_network."
             )
-        return tf_dqn_agent.DdqnAgent if double_q else tf_dqn_agent.DqnAgent
-    if n_step != 1:
-        raise ConfigurationError(
-            f"dqn_agent.n_step is {n_step}, but TF-Agents has no n-step returns for a "
-            f"recurrent network such as {type(network).__name__}; leave it out."
-        )
+        of_windows = tf_dqn_agent.DdqnAgent if double_q else tf_dqn_agent.DqnAgent
+        return functools.partial(of_windows, n_step_update=n_step)
     of_sequences = RecurrentDdqnAgent if double_q else RecurrentDqnAgent
-    return functools.partial(of_sequences, burn_in=burn_in)
+    return functools.partial(of_sequences, burn_in=burn_in, n_step=n_step)

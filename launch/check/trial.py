@@ -64,12 +64,14 @@ class Trial:
         return InProcessRun(
             RunOptions(
                 num_actors=1,
+                actors_elsewhere=0,
                 gin_file=str(self._options.gin_file),
                 gin_bindings=[*self._options.gin_bindings, *self._short()],
                 root_dir=self._root_dir,
                 seed=self._options.seed,
                 port=None,
                 metrics_address=None,
+                isolate=False,
                 in_process=True,
                 quiet=True,
                 resume=False,

@@ -74,8 +74,8 @@ def agent(name: str) -> str:
             "Replay.sequence_length is 8, but DqnAgent trains on windows of 4 steps; l",
         ),
         (
-            f"{SEQUENCES}dqn_agent.n_step = 3",
-            "dqn_agent.n_step is 3, but TF-Agents has",
+            f"{SEQUENCES}dqn_agent.n_step = 8",
+            "dqn_agent.n_step is 8, but sequences of 8 steps",
         ),
         (
             f"{CARTPOLE}dqn_agent.burn_in = 2",

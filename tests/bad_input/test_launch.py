@@ -28,6 +28,7 @@ Launch = Callable[..., Any]
         ("--metrics_port=0", "--metrics_port is 0; it must be a whole number >= 1 and"),
         ("--metrics_port=70000", "--metrics_port is 70000"),
         ("--metrics_host=0.0.0.0", "means nothing without --metrics_port: add it"),
+        ("--isolate=perhaps", "--isolate=perhaps"),
         ("--max_train_steps=0", "--max_train_steps is 0"),
         ("--target_return=nan", "--target_return is nan"),
         ("--seed=-1", "--seed=-1"),
@@ -110,7 +111,7 @@ def test_what_the_server_refuses_ends_all_processes(launch: Launch) -> None:
         "--gin_bindings=gym_environment.name = 'CartPole-v7'",
     )
     assert command.wait() == 2
-    _, warning, *_, last = command.output.splitlines()
+    _, _, warning, *_, last = command.output.splitlines()
     assert warning.startswith(f"warning: --num_actors is {too_many}; they, server,")
     assert last.startswith("reverb_server failed (exit code 2")
     assert "did you mean CartPole-v" in last

@@ -47,7 +47,8 @@ def flags_of(process: str) -> dict[str, Any]:
     main = f"{process}.__main__" if is_package else process
     before = set(flags.FLAGS)
     if process == "launch.ray_cluster":  # It has the launcher's flags, which are gone.
-        importlib.reload(sys.modules["launch.flags"])
+        for module in ("launch.isolation", "launch.flags"):
+            importlib.reload(sys.modules[module])
     importlib.import_module(main)
     ours = {
         name: flags.FLAGS[name].default

@@ -28,6 +28,10 @@ CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 LOCK = (ROOT / "requirements.lock").read_text()
 
 
+# Programs of the system that documents have commands of.
+SYSTEM = {"cd", "nft", "nsenter"}
+
+
 def code(cell: str) -> str:
     """The one code span that is all of a cell."""
     [span] = code_spans(cell)
@@ -89,6 +93,9 @@ def test_commands_start_what_there_is(words: list[str]) -> None:
         assert " ".join(words) in [lock.splitlines()[1].strip("# ") for lock in locks]
     elif program.startswith(".venv/bin/") and program != ".venv/bin/python":
         assert f"\n{Path(program).name}==" in LOCK
+    elif program in SYSTEM:
+        ours = [word.removeprefix("../") for word in words if "launch/" in word]
+        assert [path for path in ours if not (ROOT / path).exists()] == []
     else:
         assert process, f"what is {program}?"
 

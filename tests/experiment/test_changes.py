@@ -99,6 +99,7 @@ def test_a_real_experiment_differs_in_what_was_bound() -> None:
         ("observe_only.environment", "@gym_environment", "@mine"),
         ("observe_only.entries", "(0, 2)", "(1, 3)"),
         ("observe_only.factors", "(1, 2)", "(1, 3)"),
+        ("observe_only.last_action", "True", "False"),
     ],
 )
 def test_another_task_is_refused_with_both_values(

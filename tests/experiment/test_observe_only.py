@@ -99,6 +99,48 @@ def test_factors_multiply_what_is_seen_and_its_bounds(
         np.testing.assert_array_equal(seen, expected)
 
 
+@pytest.mark.parametrize(
+    "factory",
+    [
+        cartpole,
+        wrapped_cartpole,
+        pytest.param(
+            functools.partial(envpool_environment, "CartPole-v1"), marks=needs_envpool
+        ),
+    ],
+)
+def test_the_last_action_is_shown_but_for_the_first_step_of_an_episode(
+    factory: Callable[[], Any],
+) -> None:
+    """Of each environment of a batch its own."""
+    make = functools.partial(observe_only, factory, (2,), None, True)
+    batch = environments.batched(make, 3, np.random.SeedSequence(2))
+    assert batch.observation_spec().shape == (3,)
+    np.testing.assert_array_equal(batch.observation_spec().maximum[1:], [1, 1])
+    np.testing.assert_array_equal(batch.reset().observation[:, 1:], np.zeros((3, 2)))
+    numbers, firsts = np.random.default_rng(5), 0
+    for _ in range(60):
+        action = numbers.integers(2, size=3)
+        step = batch.step(action)
+        is_first = step.is_first()
+        shown = np.stack([1 - action, action], axis=1) * ~is_first[:, None]
+        np.testing.assert_array_equal(step.observation[:, 1:], shown)
+        assert step.observation.dtype == np.float32
+        firsts += int(is_first.sum())
+    assert firsts >= 3
+
+
+def test_only_an_action_of_choices_can_be_shown() -> None:
+    """Not a torque."""
+    make = functools.partial(environments.gym_environment, "Pendulum-v1")
+    with pytest.raises(
+        ConfigurationError, match=r"observe_only\.last_action is True, b"
+    ):
+        observe_only(make, (0,), None, True)
+    with pytest.raises(ConfigurationError, match=r"observe_only\.last_action is 1"):
+        observe_only(cartpole, (0,), None, 1)
+
+
 def test_batches_keep_their_speed() -> None:
     """They are those of the environment itself."""
     make = functools.partial(observe_only, cartpole, (0,))
@@ -127,7 +169,7 @@ def test_failures_are_counted() -> None:
 
 def test_one_environment_is_what_tf_agents_expects() -> None:
     """And can be drawn."""
-    environment = observe_only(cartpole, (0, 2))
+    environment = observe_only(cartpole, (0, 2), (1.0, 20.0), True)
     utils.validate_py_environment(environment, episodes=2)
     environment.seed(1)
     environment.reset()

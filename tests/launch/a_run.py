@@ -19,12 +19,14 @@ def options(root_dir: Path, **changes: Any) -> Options:
     """Options as `options.read` would make them."""
     usual = Options(
         num_actors=2,
+        actors_elsewhere=0,
         gin_file=None,
         gin_bindings=[],
         root_dir=root_dir,
         seed=None,
         port=None,
         metrics_address=None,
+        isolate=False,
         in_process=False,
         quiet=False,
         resume=False,

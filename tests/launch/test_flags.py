@@ -55,12 +55,14 @@ def test_without_flags_a_run_gets_the_defaults_and_a_new_folder(
     options = read()
     assert options == Options(
         num_actors=2,
+        actors_elsewhere=0,
         gin_file=None,
         gin_bindings=[],
         root_dir=options.root_dir,
         seed=None,
         port=None,
         metrics_address=None,
+        isolate=False,
         in_process=False,
         quiet=False,
         resume=False,
@@ -79,6 +81,7 @@ def test_each_flag_is_taken(read: Read, tmp_path: Path) -> None:
     metrics_port = portpicker.pick_unused_port()
     options = read(
         "--num_actors=5",
+        "--actors_elsewhere=2",
         "--gin_file=mine.gin",
         "--gin_bindings=a = 1",
         "--gin_bindings=b = [1, 2]",
@@ -92,12 +95,14 @@ def test_each_flag_is_taken(read: Read, tmp_path: Path) -> None:
     )
     assert options == Options(
         num_actors=5,
+        actors_elsewhere=2,
         gin_file=str(tmp_path / "mine.gin"),
         gin_bindings=["a = 1", "b = [1, 2]"],
         root_dir=tmp_path / "some" / "where",
         seed=7,
         port=8008,
         metrics_address=("127.0.0.1", metrics_port),
+        isolate=False,
         in_process=False,
         quiet=True,
         resume=False,
@@ -111,6 +116,25 @@ def test_a_preset_is_found_by_its_name(read: Read) -> None:
     """From any folder."""
     name = presets.DEFAULT_PRESET
     assert read(f"--gin_file={name}").gin_file == str(presets.PRESETS / name)
+
+
+def test_an_isolated_run_serves_no_figures(read: Read) -> None:
+    """Whoever would fetch them could not reach it."""
+    assert read("--isolate").isolate
+    for host in ([], ["--metrics_host=0.0.0.0"]):
+        with pytest.raises(ConfigurationError, match="--metrics_port cannot be given"):
+            read("--isolate", "--metrics_port=9090", *host)
+
+
+def test_no_more_actors_are_elsewhere_than_there_are(read: Read) -> None:
+    """All may be; from a network of its own none can be."""
+    assert read("--num_actors=3", "--actors_elsewhere=3").actors_here == 0
+    assert read("--num_actors=3", "--actors_elsewhere=1").actors_here == 2
+    for count in (-1, 4):
+        with pytest.raises(ConfigurationError, match=f"--actors_elsewhere is {count};"):
+            read("--num_actors=3", f"--actors_elsewhere={count}")
+    with pytest.raises(ConfigurationError, match="cannot be given with --isolate"):
+        read("--isolate", "--actors_elsewhere=1")
 
 
 def test_one_process_has_one_actor(read: Read) -> None:

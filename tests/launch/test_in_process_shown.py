@@ -74,8 +74,9 @@ def test_a_run_is_shown_from_its_first_moment_to_its_end(tmp_path: Path) -> None
     """Greeted before anything is loaded, drawn before anything is built."""
     view = Shown()
     assert run(tmp_path, view) == Outcome("max_train_steps", 0)
-    greeting, loading, end = view.said
+    greeting, who_gets_in, loading, end = view.said
     assert "all roles in one process" in greeting
+    assert who_gets_in.startswith("open to others: ")
     assert loading == "loading the libraries ..."
     assert end == screen.ENDED
     assert view.headlines[0].startswith("starting")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -69,9 +70,10 @@ def test_a_preset_learns_from_what_it_collects(path: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_a_preset_says_what_it_is_after(path: Path) -> None:
-    """A target, and a comment with what it is and where its settings are from."""
+    """A target, and a comment with what it is, and how long that takes."""
     text = path.read_text()
     assert text.startswith("# ")
+    assert re.search(r"^# (.* )?Expected: ", text, re.MULTILINE)
     assert (
         definition.load_text(gin_text.text_of(path, [])).evaluation.target_return
         is not None

@@ -124,6 +124,7 @@ def test_a_run_reaches_its_target_though_a_node_is_lost(
         (["--learner_gpus=0"], "--learner_gpus is 0; it must be a whole number >= 1"),
         (["--server_apart"], "--server_apart means nothing without --shared_root_dir"),
         (["--in_process"], "--in_process means nothing on a cluster"),
+        (["--isolate"], "--isolate means nothing on a cluster"),
         (["--learner_gpus=1"], "there is no room for server, learner and eval job on"),
     ],
 )

@@ -37,6 +37,15 @@ def test_every_role_is_there_once_and_the_server_first(tmp_path: Path) -> None:
     assert [flags_of(role)["--task"] for role in roles[3:]] == [["0"], ["1"], ["2"]]
 
 
+def test_actors_elsewhere_are_not_started_but_counted(tmp_path: Path) -> None:
+    """They have the highest numbers; shares and the ε ladder are those of all."""
+    roles = describe(
+        options(tmp_path, num_actors=5, actors_elsewhere=4), "localhost:8008"
+    )
+    assert [role.name for role in roles[3:]] == ["actor-0"]
+    assert flags_of(roles[0])["--num_actors"] == ["5"]
+
+
 def test_the_server_is_told_everything_and_the_others_where_it_is(
     tmp_path: Path,
 ) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -48,6 +50,12 @@ def test_the_start_says_what_is_started_and_where(
     assert "results in runs/one." in line
 
 
+def test_actors_that_others_start_are_told_apart(tmp_path: Path) -> None:
+    """They do not come by themselves."""
+    line = screen.greeting(options(tmp_path, num_actors=5, actors_elsewhere=3), 1)
+    assert ": 5 actors (3 of them started elsewhere), learner, eval;" in line
+
+
 def test_one_process_is_greeted_before_it_has_a_port(tmp_path: Path) -> None:
     """It says what it is, rather than how many actors it has."""
     line = screen.greeting(options(tmp_path, num_actors=1, in_process=True))
@@ -62,6 +70,37 @@ def test_a_folder_far_away_is_named_in_full(
     deep.mkdir(parents=True)
     monkeypatch.chdir(deep)
     assert "results in /tmp/x." in screen.greeting(options(Path("/tmp/x")), 1)
+
+
+def address(family: int, text: str) -> Any:
+    """One of an interface's, as psutil has it."""
+    return SimpleNamespace(family=family, address=text)
+
+
+def test_the_start_says_who_can_reach_the_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the addresses that others know; those of cables that are out do not count."""
+    v4, v6 = socket.AF_INET, socket.AF_INET6
+    interfaces = {
+        "lo": [address(v4, "127.0.0.1"), address(v6, "::1")],
+        "eth0": [address(v4, "192.0.2.1"), address(v6, "fe80::1%eth0")],
+        "eth1": [address(v4, "192.0.2.2")],
+        "card": [address(socket.AF_PACKET, "02:fc:00:00:00:01")],
+    }
+    state = dict.fromkeys(interfaces, SimpleNamespace(isup=True))
+    monkeypatch.setattr("psutil.net_if_addrs", lambda: interfaces)
+    monkeypatch.setattr("psutil.net_if_stats", lambda: state)
+    line = screen.who_gets_in(isolate=False)
+    assert "reaches this machine at 192.0.2.1, fe80::1, 192.0.2.2 can read and" in line
+    assert "--isolate" in line
+    interfaces["eth1"] += [address(v4, "192.0.2.3"), address(v4, "192.0.2.4")]
+    assert " at 192.0.2.1, fe80::1, 192.0.2.2 and 2 more can " in screen.who_gets_in(
+        isolate=False
+    )
+    state["eth0"] = state["eth1"] = SimpleNamespace(isup=False)
+    assert "whoever is on this machine" in screen.who_gets_in(isolate=False)
+    assert screen.who_gets_in(isolate=True).startswith("isolated: nobody but")
 
 
 def test_the_end_says_what_the_run_has_come_to(

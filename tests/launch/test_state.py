@@ -12,7 +12,7 @@ import pytest
 
 from launch import state as state_lib
 from launch.progress import Progress
-from launch.state import Life, of_roles, of_worker, run_state
+from launch.state import Life, of_actors_elsewhere, of_roles, of_worker, run_state
 from tests.launch.rows import LEARNER, SERVER, Metrics, actors, run_of
 
 PID = 77
@@ -279,3 +279,13 @@ def test_the_headline_says_who_holds_the_run_back(
         *actors([Life.STARTING]),
     ]
     assert said in run_of(progress, *processes).headline
+
+
+def test_actors_elsewhere_are_known_by_what_they_send(metrics: Metrics) -> None:
+    """Whoever has not joined yet is awaited."""
+    progress = metrics.progress(actor(task=3, env_steps=5))
+    found = of_actors_elsewhere(progress, range(3, 5))
+    assert [(each.name, each.life) for each in found] == [
+        ("actor-3", Life.RUNNING),
+        ("actor-4", Life.STARTING),
+    ]

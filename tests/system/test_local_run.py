@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, Callable
 import pytest
 
 from experiment.process import GRACE_S
+from tests.namespaces import may_isolate
 from tests.system.commands import CHECKOUT, TIMEOUT_S, Command
 
 # Small enough for a test, and everything that a long run has.
@@ -44,6 +46,17 @@ print("return", reward)
 def _result(root_dir: Path) -> dict[str, Any]:
     result: dict[str, Any] = json.loads((root_dir / "result.json").read_text())
     return result
+
+
+def _is_reached(command: Command) -> bool:
+    """Whether somebody outside of a run reaches its server."""
+    found = re.search(r"server at port (\d+);", command.output)
+    assert found, command.output
+    try:
+        socket.create_connection(("127.0.0.1", int(found[1])), 5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="module")
@@ -145,15 +158,23 @@ def test_used_folder_is_refused_and_left_alone(finished: Path, launch: Launch) -
     assert (finished / "run" / "result.json").read_bytes() == before
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+# Where it can be, one run is isolated from the network: all else is the same.
+_ISOLATE = ["--isolate"] if may_isolate() else []
+
+
+@pytest.mark.parametrize(
+    ("number", "flags"), [(signal.SIGINT, []), (signal.SIGTERM, _ISOLATE)]
+)
 def test_signal_ends_everything_in_seconds(
-    number: signal.Signals, launch: Launch, tmp_path: Path
+    number: signal.Signals, flags: list[str], launch: Launch, tmp_path: Path
 ) -> None:
-    command = launch("--root_dir=run", *_SMALL, "--max_train_steps=1000000")
+    command = launch("--root_dir=run", *_SMALL, "--max_train_steps=1000000", *flags)
     command.wait_until(
         lambda: bool(re.search(r"train step [1-9].*best", command.output)),
         timeout_s=TIMEOUT_S,
     )
+    assert _is_reached(command) == (not flags)
+    assert ("isolated: nobody" in command.output) == bool(flags)
     command.send(number)
     assert command.wait(4 * GRACE_S + 20) == 128 + number
     command.assert_nothing_is_left(timeout_s=1)

@@ -162,10 +162,49 @@ def test_what_has_no_memory_has_no_burn_in() -> None:
     assert "bind @recurrent_q_network" in str(raised.value)
 
 
-def test_n_steps_are_refused() -> None:
-    """TF-Agents would raise, in other words."""
-    with pytest.raises(ConfigurationError, match=r"dqn_agent\.n_step is 3"):
-        recurrent(n_step=3)
+def test_returns_of_n_steps_end_where_an_episode_or_the_sequence_does(
+    sequences: trajectory.Trajectory,
+) -> None:
+    """By NumPy, reward by reward; a time limit is passed on to the value after it."""
+    discount = sequences.discount.numpy()
+    discount[2, 1] = 1
+    step_type = sequences.step_type.numpy()
+    step_type[2, 2:4] = StepType.LAST, StepType.FIRST  # Cut off, not terminal.
+    sequences = sequences.replace(
+        discount=tf.constant(discount),
+        step_type=tf.constant(step_type),
+        next_step_type=tf.concat([step_type[:, 1:], np.ones((4, 1), np.int32)], axis=1),
+    )
+    agent = recurrent(n_step=3, burn_in=1)
+    values = unrolled(agent._target_q_network, sequences, 1).max(axis=2)
+    taken = np.take_along_axis(
+        unrolled(agent._q_network, sequences, 0),
+        sequences.action.numpy()[:, :-1, None],
+        axis=2,
+    )[..., 0]
+    errors = np.zeros((4, LENGTH - 1))
+    for row, first in np.ndindex(errors.shape):
+        goal, factor = 0.0, 1.0
+        for time in range(first, min(first + 3, LENGTH - 1)):
+            goal += factor * sequences.reward.numpy()[row, time]
+            factor *= 0.5 * discount[row, time]
+            if step_type[row, time + 1] == StepType.LAST:
+                break
+        is_border = step_type[row, first] == StepType.LAST
+        error = goal + factor * values[row, time] - taken[row, first]
+        errors[row, first] = 0 if is_border or first < 1 else error
+    found = agent.train(sequences)
+    np.testing.assert_allclose(found.extra.td_error, errors, rtol=1e-4, atol=1e-5)
+    wanted = (errors[:, 1:] ** 2).mean(axis=1).mean()
+    np.testing.assert_allclose(found.loss, wanted, rtol=1e-4)
+
+
+def test_more_rewards_than_a_sequence_has_are_refused() -> None:
+    """Where the length of the sequences is known."""
+    settings = Replay(sequence_length=LENGTH, transitions_per_item=1)
+    assert replay_layout(recurrent(n_step=5), settings).sequence_length == LENGTH
+    with pytest.raises(ConfigurationError, match=r"n_step is 6.* must be <= 5"):
+        replay_layout(recurrent(n_step=6), settings)
 
 
 @pytest.mark.parametrize(
