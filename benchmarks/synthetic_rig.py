@@ -22,6 +22,7 @@ import psutil
 from benchmarks import bounds
 from benchmarks.our_run import GIN_FILE
 from benchmarks.stock_processes import START_TIMEOUT_S, Children, last_report
+from experiment.errors import ConfigurationError
 from reverb_server import port as port_lib
 
 # Processes that share the synthetic actors out.
@@ -185,14 +186,23 @@ def _server_flags(layers: str, per_item: int) -> list[str]:
 
 
 def allowed(actors: Sequence[int]) -> list[int]:
-    """Numbers of actors whose connections a process here may have open."""
+    """Numbers of actors whose connections a process here may have open, few to many.
+
+    Raises:
+      ConfigurationError: There is none.
+    """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # Children inherit it.
     fit = (most - _OTHER_FILES) // bounds.CONNECTIONS_PER_ACTOR
-    for number in actors:
-        if number > fit:
-            print(f"{number} actors are left out: `ulimit -Hn` is {most}")
-    return [number for number in actors if number <= fit]
+    fitting = sorted(number for number in actors if 1 <= number <= fit)
+    if not fitting:
+        raise ConfigurationError(
+            f"--actors is {list(actors)}, but it must have a number from 1 to {fit}, "
+            f"for which {most} open files are enough (`ulimit -Hn`)."
+        )
+    for number in sorted(set(actors) - set(fitting)):
+        print(f"{number} actors are left out: they must be from 1 to {fit} here")
+    return fitting
 
 
 def cpu_s(pid: int) -> float:

@@ -7,7 +7,8 @@ import dataclasses
 import pytest
 
 from benchmarks import bounds, bounds_tables
-from benchmarks.synthetic_rig import Work
+from benchmarks.synthetic_rig import Work, allowed
+from experiment.errors import ConfigurationError
 from experiment.settings import Collect, Replay, Train
 from reverb_server import membership, rate_limiter
 
@@ -130,6 +131,15 @@ def test_work_tells_what_calls_took() -> None:
     assert Work(1.0, 2.0, {"item": 400}).cost(idle=0.1) == pytest.approx(2e-3)
     with pytest.raises(RuntimeError, match="raise --seconds"):
         Work(1.0, 2.0, {}).cost(idle=0.1)
+
+
+def test_actors_without_files_for_them_are_left_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert allowed([10_000_000_000, 4, 1]) == [1, 4]
+    assert "10000000000 actors are left out" in capsys.readouterr().out
+    with pytest.raises(ConfigurationError, match="a number from 1 to"):
+        allowed([0])
 
 
 def test_what_is_taken_for_given_is_so() -> None:
