@@ -17,7 +17,7 @@ from experiment import run_dir
 # A run that trains and whose data is not all of the random policy.
 _WARM_UP_TRAIN_STEPS = 500
 
-_GIN_FILE = Path(__file__).with_name("cartpole.gin")
+GIN_FILE = Path(__file__).with_name("cartpole.gin")
 
 # Who counts what.
 _COUNTS = (("reverb_server", "env_steps"), ("learner", "train_step"))
@@ -50,7 +50,7 @@ class OurRun:
             "launch",
             *module,
             f"--root_dir={children.folder / 'run'}",
-            f"--gin_file={_GIN_FILE}",
+            f"--gin_file={GIN_FILE}",
             f"--num_actors={num_actors}",
             *flags,
         )

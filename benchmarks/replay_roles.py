@@ -89,16 +89,16 @@ def write(case: Case, port: int) -> None:
     layout = layout_of(case)
     client, _ = address_lib.connect(f"localhost:{port}", lambda: False)
     writer = ReplayWriter(client, layout, _ENVS, lambda: True)
-    rounds = itertools.cycle([_steps(case) for _ in range(_ROUNDS)])
+    rounds = itertools.cycle([steps_of(case, _ENVS) for _ in range(_ROUNDS)])
     while True:
         writer(next(rounds))
 
 
-def _steps(case: Case) -> trajectory.Trajectory:
-    """Random steps of all environments, in episodes without an end."""
-    sampled = tensor_spec.sample_spec_nest(steps_spec(case), outer_dims=(_ENVS,))
+def steps_of(case: Case, envs: int) -> trajectory.Trajectory:
+    """Random steps of so many environments, in episodes without an end."""
+    sampled = tensor_spec.sample_spec_nest(steps_spec(case), outer_dims=(envs,))
     steps = tf.nest.map_structure(lambda column: column.numpy(), sampled)
-    middle = np.ones(_ENVS, np.int32)
+    middle = np.ones(envs, np.int32)
     return steps._replace(step_type=middle, next_step_type=middle)
 
 

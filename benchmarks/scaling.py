@@ -3,6 +3,9 @@
 `python -m benchmarks.scaling` runs 1, 2, 4, … actors, on CartPole and on environments
 that wait 10 ms in each step without using the processor. CartPole is bounded by the
 machine's cores; environments that wait are not, until policies fill the cores.
+
+`--synthetic` measures what the calls of 10, 100 and 1,000 light synthetic actors cost
+the server, and predicts what bounds up to 10,000 (docs/scaling.md).
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from typing import Any
 
 from absl import flags
 
-from benchmarks import report
+from benchmarks import report, synthetic
 from benchmarks.our_run import OurRun
 from benchmarks.stock_processes import Children
 from experiment import process
@@ -76,10 +79,24 @@ def main(seconds: float, actors: Sequence[int], json_path: str | None) -> int:
     return EXIT_FINISHED
 
 
+# How many actors: real ones, or synthetic ones.
+_REAL_ACTORS = ("1", "2", "4", "8", "16")
+_SYNTHETIC_ACTORS = ("10", "100", "1000")
+
+
+def _main() -> int:
+    """Measures real actors, or synthetic ones."""
+    is_synthetic = _SYNTHETIC.value
+    usual = _SYNTHETIC_ACTORS if is_synthetic else _REAL_ACTORS
+    actors = [int(number) for number in _ACTORS.value or usual]
+    if is_synthetic:
+        return synthetic.main(actors, _SECONDS.value, _JSON.value)
+    return main(_SECONDS.value, actors, _JSON.value)
+
+
 if __name__ == "__main__":
     _SECONDS = flags.DEFINE_float("seconds", 8.0, "To measure each number over.")
-    _ACTORS = flags.DEFINE_list("actors", ["1", "2", "4", "8", "16"], "How many.")
+    _ACTORS = flags.DEFINE_list("actors", None, "How many, as 1,2,4.")
+    _SYNTHETIC = flags.DEFINE_boolean("synthetic", False, "Light ones, and bounds.")
     _JSON = report.define_json("scaling")
-    process.run(
-        lambda: main(_SECONDS.value, [int(n) for n in _ACTORS.value], _JSON.value)
-    )
+    process.run(_main)

@@ -11,12 +11,14 @@ import pytest
 
 from tests.system.commands import CHECKOUT, Command
 
-# Each benchmark, its flags, and how many rows it tells.
+# Each benchmark, with a flag if it is another one then; its flags, and how many rows it
+# tells.
 TINY = {
     "replay": (["--seconds=1", "--most_cases=1"], 2),
     "learner": (["--seconds=1", "--rounds=1"], 3),
     "throughput": (["--seconds=2", "--rounds=1", "--num_actors=1"], 4),
     "scaling": (["--seconds=2", "--actors=1"], 2),
+    "scaling --synthetic": (["--seconds=1", "--actors=4"], 2),
     "transitions_per_item": (["--seeds=0", "--train_steps=500", "--png=found.png"], 2),
     "side_by_side": ([f"--other={CHECKOUT}", "--seconds=2", "--rounds=1"], 1),
     "learning": (
@@ -33,9 +35,9 @@ TINY = {
     "memory": (["--env_steps=2000", "--max_size=2000", "--settle_steps=1000"], 5),
 }
 
-# Whole runs, side by side or one after another, and eight compilations: too long for
-# every CI run.
-SLOW = {"side_by_side", "learning", "gradient_steps"}
+# Whole runs, side by side or one after another, eight compilations, or two servers with
+# a dozen loads each: too long for every CI run.
+SLOW = {"side_by_side", "learning", "gradient_steps", "scaling --synthetic"}
 
 # Figures that may be nothing: whether memory has grown, and a ratio of it.
 MAYBE_NOTHING = {"growth, MB", "growth"}
@@ -52,7 +54,7 @@ def test_a_benchmark_measures_all_sides(name: str, tmp_path: Path) -> None:
     """And prints what it measured, and leaves no process behind."""
     flags, row_count = TINY[name]
     script = str(CHECKOUT / "launch" / "run_module.py")
-    arguments = [f"benchmarks.{name}", "--json=found.json", *flags]
+    arguments = [*f"benchmarks.{name}".split(), "--json=found.json", *flags]
     command = Command([sys.executable, script, *arguments], tmp_path)
     try:
         assert command.wait(280) == 0, command.output
