@@ -109,10 +109,12 @@ def end_all(children: Sequence[ChildProcess], grace_s: float) -> None:
     for child in children:
         child.send(signal.SIGTERM)
     deadline = time.monotonic() + grace_s
-    for child in children:
-        if not child.wait(deadline):
-            child.send(signal.SIGKILL)
-            child.wait(time.monotonic() + grace_s)
+    late = [child for child in children if not child.wait(deadline)]
+    for child in late:
+        child.send(signal.SIGKILL)
+    deadline = time.monotonic() + grace_s
+    for child in late:
+        child.wait(deadline)
 
 
 @contextlib.contextmanager

@@ -102,9 +102,14 @@ class RayChild:
         return self._lost_by is not None
 
     def send(self, number: signal.Signals) -> None:
-        """Sends a signal, if it still runs."""
-        if self._runner is not None:
+        """Sends a signal, if it still runs; one without a place does not begin."""
+        if self._runner is None:
+            return
+        if self._pid:
             self._runner.send.remote(int(number))
+        else:  # A call would wait for the place; a process that just starts is tied.
+            ray.kill(self._runner)
+            self._end(128 + number)
 
     def wait(self, deadline: float) -> bool:
         """Waits until it has ended, at most until `deadline` (monotonic)."""

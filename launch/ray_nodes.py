@@ -145,7 +145,7 @@ class RayNodes:
         """Lets all children take what is new, if that is due."""
         if not self._look.due():
             return
-        asked = {child.news: child for child in self._children}
+        asked = {child.news: child for child in self._children if child.news}
         ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=0)
         for news in ready:
             child = asked[news]

@@ -28,6 +28,9 @@ _NEWS_S = 1.0
 LEASE_S = 30.0
 GRACE_S = 12.0
 
+# Seconds for a process to begin; a shared disk may have to wake up for it.
+_BEGIN_S = 60.0
+
 # What is kept for a launcher that does not ask, in bytes; the oldest goes.
 _MOST_BYTES = 2**20
 
@@ -87,7 +90,7 @@ class Runner:
           The first news of it.
 
         Raises:
-          OSError: It cannot be started here.
+          OSError: It cannot be started here, or has not begun in time.
         """
         script = self._checkout / "launch" / "run_module.py"
         if not script.exists():
@@ -104,17 +107,22 @@ class Runner:
             target=self._live, args=(command, folder, variables), daemon=True
         ).start()
         with self._changed:
-            self._changed.wait_for(lambda: self._process or self._refused)
+            self._changed.wait_for(lambda: self._process or self._refused, _BEGIN_S)
         if self._refused:
             raise self._refused
+        if not self._process:
+            raise TimeoutError(
+                f"{words[0]} has not begun within {_BEGIN_S:.0f} s on this node: see "
+                f"whether {script} and {tempfile.gettempdir()} can be reached there"
+            )
         return self.news()
 
     def _live(
         self, command: Sequence[str], folder: str, variables: Mapping[str, str]
     ) -> None:
         """From the start of a process to its end."""
-        temporary = tempfile.mkdtemp(prefix="antiphon-")
         try:
+            temporary = tempfile.mkdtemp(prefix="antiphon-")
             process = subprocess.Popen(
                 command,
                 cwd=folder if Path(folder).is_dir() else None,

@@ -146,12 +146,13 @@ class Leaving:
     def __init__(self, child: ChildProcess) -> None:
         """Asks it to end; it has some seconds for that."""
         self.child = child
-        self._deadline = time.monotonic() + GRACE_S + 2
+        self._deadline: float | None = time.monotonic() + GRACE_S + 2
         child.is_buried = True  # Whatever it ends with is no failure.
         child.send(signal.SIGTERM)
 
     def has_ended(self) -> bool:
-        """Looks after it: it is killed if it takes too long."""
-        if time.monotonic() > self._deadline:
+        """Looks after it: it is killed, once, if it takes too long."""
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            self._deadline = None
             self.child.send(signal.SIGKILL)
         return self.child.exit_code is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,26 @@ def test_a_process_of_which_nobody_asks_ends(
     assert runner.news()["exit_code"] == -(
         signal.SIGTERM if listens else signal.SIGKILL
     )
+
+
+def test_a_node_without_room_for_temporary_files_is_told(
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once: nobody waits for a process that will not begin."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "full"))
+    monkeypatch.setattr(ray_runner, "_BEGIN_S", 30.0)
+    with pytest.raises(FileNotFoundError, match="full"):
+        start(runner, tmp_path, _UP)
+
+
+def test_a_process_that_does_not_begin_is_told(
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk of its node does not answer, say."""
+    monkeypatch.setattr(ray_runner, "_BEGIN_S", 0.1)
+    monkeypatch.setattr(runner, "_live", lambda *_: None)
+    with pytest.raises(TimeoutError, match="actor_0 has not begun within 0 s"):
+        start(runner, tmp_path, _UP)
 
 
 def test_a_node_without_the_checkout_is_told(tmp_path: Path) -> None:

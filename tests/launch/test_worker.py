@@ -163,3 +163,20 @@ def test_one_that_is_not_wanted_is_asked_to_end_then_killed(
     wait_until(leaving.has_ended)
     assert child.exit_code == 128 + (signal.SIGTERM if listens else signal.SIGKILL)
     assert worker.look(may_restart=True, has_worked=True) is None
+
+
+def test_one_that_does_not_end_is_killed_once(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it is looked after: signals to another node queue there."""
+    monkeypatch.setattr(worker_lib, "GRACE_S", -3.0)
+    worker = make(SLEEP)
+    worker.look(may_restart=True, has_worked=True)
+    child = worker.child
+    assert child is not None
+    sent: list[signal.Signals] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(child, "send", sent.append)
+        leaving = Leaving(child)
+        assert [leaving.has_ended() for _ in range(3)] == [False] * 3
+    assert sent == [signal.SIGTERM, signal.SIGKILL]
