@@ -19,11 +19,13 @@ class ChildProcess(Protocol):
       name: Of the role.
       log: What it prints comes here, on this machine.
       is_buried: Whether its end was told, or nobody wants to hear of it.
+      is_last: Whether another one could not take its place.
     """
 
     name: str
     log: Path
     is_buried: bool
+    is_last: bool
 
     @property
     def pid(self) -> int:

@@ -44,6 +44,7 @@ class Child:
         self.name = role.name
         self.started_at = time.monotonic()
         self.is_buried = False  # Its end was told.
+        self.is_last = False  # Here, another one can always take its place.
         arguments = [*role.arguments, *(role.restart_arguments if is_restart else ())]
         self.log = logs_dir / f"{role.name}.log"
         logs_dir.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ import ray
 import ray.exceptions
 
 from experiment import run_dir
-from experiment.errors import EXIT_CONFIGURATION, EXIT_FAILED, one_line
+from experiment.errors import EXIT_FAILED, one_line
 from launch import child_process
 from launch.children import VARIABLES
 from launch.ray_runner import GRACE_S, LEASE_S
@@ -29,6 +29,7 @@ class RayChild:
       name: Of the role.
       log: What it prints, on this machine.
       is_buried: Whether its end was told.
+      is_last: Whether no other one can take its place: of a server that was lost.
       news: What is asked of the runner; None once the process has ended.
       asked_at: When it was asked for, on the monotonic clock.
       is_lost: Whether it has ended with its runner.
@@ -52,7 +53,7 @@ class RayChild:
           poll: Lets all children take what is new, if that is due.
         """
         self.name = role.name
-        self.is_buried = False
+        self.is_buried = self.is_last = False
         self.log = logs_dir / f"{role.name}.log"
         self.asked_at = time.monotonic()
         self._started_at: float | None = None
@@ -160,16 +161,14 @@ class RayChild:
             self._lost_by = f"Ray's worker on node {address} ended: {one_line(error)}"
         else:
             self._lost_by = f"the node {address} was lost"
-        is_server = self.name == figures.SERVER
-        if is_server:  # Nobody would find another one: its address is that of the run.
+        if self.name == figures.SERVER:
+            self.is_last = True  # Nobody would find another: its address is the run's.
             self._lost_by += "; once it is back, the run goes on by --resume"
         self._log(f"{self._lost_by}\n".encode())
         with contextlib.suppress(ray.exceptions.RayError):
             ray.kill(self._runner)
         self.news = self._runner = None
-        if is_server:
-            self._end(EXIT_CONFIGURATION)
-        elif never_ran or self._is_spare:
+        if never_ran or self._is_spare or self.is_last:
             self._end(EXIT_FAILED)
         else:
             self._ends_at = self._told_at + LEASE_S + GRACE_S + _POLL_S

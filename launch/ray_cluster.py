@@ -103,7 +103,9 @@ def _run(options: Options, stop: process.StopSignal, view: View) -> Outcome:
     address = nodes.place(options.port, stop.is_set)
     if address is None:
         return Outcome(run_status.INTERRUPTED, stop.exit_code)
-    view.say(screen.greeting(options, int(address.rpartition(":")[2])))
+    host, _, port = address.rpartition(":")
+    view.say(screen.greeting(options, int(port)))
+    view.say(screen.who_gets_in_at(host))
     count = sum(each["Alive"] for each in ray.nodes())
     view.say(f"on {count} nodes of a Ray cluster; the server is at {address}")
     supervisor = Supervisor(options, address, nodes.start, view)

@@ -68,6 +68,19 @@ def who_gets_in(isolate: bool) -> str:
     )
 
 
+def who_gets_in_at(host: str) -> str:
+    """The same of a server on another machine, perhaps.
+
+    Args:
+      host: Where the others reach it; it listens at its other addresses too.
+    """
+    return (
+        f"open to others: whoever reaches the server's node, {host} or another address "
+        "of it, can read and change the run, unless a firewall keeps them out "
+        "(docs/security.md)."
+    )
+
+
 def _addresses() -> list[str]:
     """The addresses at which others may reach this machine."""
     is_up = {name for name, state in psutil.net_if_stats().items() if state.isup}

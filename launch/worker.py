@@ -123,7 +123,7 @@ class Worker:
         lived_s = now - child.started_at
         worked_s = lived_s if has_worked else 0.0
         delay_s = self._restarts.delay_s(child.exit_code, worked_s, now)
-        if not may_restart:
+        if not may_restart or child.is_last:
             delay_s = None
         self._start_at = None if delay_s is None else now + delay_s
         return Failure(

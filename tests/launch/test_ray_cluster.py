@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,41 @@ from tests.system.commands import CHECKOUT, TIMEOUT_S, Command
 _NODES = Path(__file__).with_name("ray_nodes_of_a_test.py")
 _RUN_MODULE = str(CHECKOUT / "launch" / "run_module.py")
 
+# Starts what finds no place, and a server that loses its runner; says what comes of it.
+_WITHOUT_A_PLACE = """
+import json, sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+import ray
+from launch import ray_cluster, roles
+from launch.children import end_all
+from launch.ray_nodes import RayNodes, Wishes
+from launch.role import Role
+from launch.worker import Leaving
+
+ray_cluster.connect(sys.argv[1])
+nodes = RayNodes(Wishes(1, 0, 1000, False, False), Path("logs"), print)
+start = lambda role: nodes.start(role, is_restart=False)
+actors = [start(roles.actor(task, "localhost:1")) for task in range(9)]
+time.sleep(1)  # Until Ray has looked for places.
+begun = time.monotonic()
+leaving = Leaving(actors[0])
+has_left = leaving.has_ended()
+end_all(actors[1:], grace_s=60)
+seconds = time.monotonic() - begun
+
+server = start(Role("reverb_server", "reverb_server", ["--root_dir=run"]))
+deadline = time.monotonic() + 120
+while not server.pid and time.monotonic() < deadline and server.exit_code is None:
+    time.sleep(0.05)
+ray.kill(server._runner)
+assert server.wait(time.monotonic() + 120)
+codes = [[each.pid, each.exit_code] for each in actors]
+print(json.dumps([
+    has_left, seconds, codes, server.exit_code, server.is_last, server.last_words()
+]))
+"""
+
 
 class RayCluster:
     """Three nodes of two CPUs each, the head first.
@@ -31,9 +67,21 @@ class RayCluster:
 
     def __init__(self, folder: Path) -> None:
         self.command = Command([sys.executable, str(_NODES), "2", "2", "2"], folder)
-        self.command.wait_until(lambda: "\n" in self.command.output, TIMEOUT_S)
+        try:
+            self.command.wait_until(lambda: "\n" in self.command.output, TIMEOUT_S)
+        except BaseException:
+            self.end()
+            raise
         self.address, *raylets = self.command.output.split("\n")[0].split()
         self.raylets = [int(pid) for pid in raylets]
+
+    def end(self) -> None:
+        """Ends all nodes; at SIGTERM they take their folder away."""
+        self.command.send(signal.SIGTERM)
+        try:
+            self.command.wait(60)
+        finally:
+            self.command.kill()
 
     def node_of(self, pid: int) -> int:
         """The raylet that a process runs under."""
@@ -52,7 +100,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayCluster]:
     """A cluster that tests may leave with fewer nodes."""
     made = RayCluster(tmp_path_factory.mktemp("cluster"))
     yield made
-    made.command.kill()
+    made.end()
 
 
 def launched(folder: Path, *flags: str) -> Command:
@@ -65,6 +113,21 @@ def places(running: Running, name: str) -> list[str]:
     log = running.folder / run_dir.LOGS_DIR / f"{name}.log"
     text = log.read_text(errors="replace") if log.exists() else ""
     return re.findall(r"^started by Ray as .* \((\w+)\)$", text, re.MULTILINE)
+
+
+def assert_told(command: Command, running: Running) -> None:
+    """Who gets in, and that actor-1 was lost with its node."""
+    lines = command.output.splitlines()
+    assert any(
+        line.startswith("open to others: whoever reaches the server's node, ")
+        for line in lines
+    )
+    lost = re.compile(r"actor-1 failed .* \(the node [\d.]+ was lost\); starting it")
+    assert any(lost.match(line) for line in lines), lines
+    assert "raylet" not in command.output  # Ray's own words would break the picture.
+    rows = (running.folder / run_dir.FAULTS).read_text().splitlines()
+    faults = [json.loads(row) for row in rows]
+    assert ("actor-1", 1) in {(each["role"], each["exit_code"]) for each in faults}
 
 
 def test_a_run_reaches_its_target_though_a_node_is_lost(
@@ -94,24 +157,39 @@ def test_a_run_reaches_its_target_though_a_node_is_lost(
     finally:
         command.kill()
     assert cluster.roles() == []
-    assert "raylet" not in command.output  # Ray's own words would break the picture.
+    assert_told(command, running)
 
-    first, second = places(running, "actor-1")
+    first, *_, last = places(running, "actor-1")
     [head] = {*places(running, "reverb_server"), *places(running, "learner")}
     assert places(running, "eval_job") == [head]
-    assert len({head, first, *places(running, "actor-0")}) == 3
-    assert second in places(running, "actor-0")
+    # Not more: Ray spreads actors as well as it can, which under load is not evenly.
+    assert first not in (head, last)
 
-    [said] = [
-        line for line in command.output.splitlines() if "starting it again" in line
-    ]
-    assert re.match(r"actor-1 failed .* \(the node [\d.]+ was lost\); starting", said)
-    [fault] = (running.folder / run_dir.FAULTS).read_text().splitlines()
-    assert (json.loads(fault)["role"], json.loads(fault)["exit_code"]) == ("actor-1", 1)
     result: dict[str, Any] = json.loads((running.folder / "result.json").read_text())
     assert result["status"] == "target_reached"
     assert result["average_return"] >= 475
     assert (running.folder / run_dir.REPORT).exists()
+
+
+def test_who_has_no_place_ends_at_once_and_a_lost_server_ends_the_run(
+    cluster: RayCluster, tmp_path: Path
+) -> None:
+    """No call waits behind a place that never comes; the end is no bad input."""
+    command = Command(
+        [sys.executable, "-c", _WITHOUT_A_PLACE, cluster.address, str(CHECKOUT)],
+        tmp_path,
+    )
+    try:
+        assert command.wait() == 0, command.output
+    finally:
+        command.kill()
+    *_, said = command.output.splitlines()
+    has_left, seconds, codes, exit_code, is_last, words = json.loads(said)
+    assert has_left
+    assert seconds < 30  # After grace times, the eight would take over a minute.
+    assert codes == [[0, 128 + signal.SIGTERM]] * 9
+    assert (exit_code, is_last) == (1, True)
+    assert words.endswith("; once it is back, the run goes on by --resume")
 
 
 @pytest.mark.parametrize(

@@ -180,3 +180,13 @@ def test_one_that_does_not_end_is_killed_once(
         leaving = Leaving(child)
         assert [leaving.has_ended() for _ in range(3)] == [False] * 3
     assert sent == [signal.SIGTERM, signal.SIGKILL]
+
+
+def test_one_whose_place_nobody_can_take_is_not_started_again(make: Make) -> None:
+    """Its failure is the run's, with its own exit code."""
+    worker = make("raise SystemExit(1)")
+    worker.look(may_restart=True, has_worked=True)
+    assert worker.child is not None
+    worker.child.is_last = True
+    failure = fail(worker)
+    assert (failure.exit_code, failure.restart_in_s) == (1, None)
