@@ -114,6 +114,16 @@ def define_target_return() -> flags.FlagHolder[float | None]:
     )
 
 
+def define_actors_elsewhere() -> flags.FlagHolder[int]:
+    """`--actors_elsewhere`."""
+    return flags.DEFINE_integer(
+        "actors_elsewhere",
+        0,
+        "Of --num_actors, so many are started on other hosts, by whoever wants to: "
+        "those with the highest numbers.",
+    )
+
+
 def define_resume() -> flags.FlagHolder[bool]:
     """`--resume`."""
     return flags.DEFINE_boolean(
@@ -190,3 +200,10 @@ def required(flag: flags.FlagHolder[str | None], example: str) -> str:
             f"--{flag.name} is required, e.g. --{flag.name}={example}."
         )
     return flag.value
+
+
+def check_actors_elsewhere(value: int, num_actors: int) -> None:
+    """Refuses more than there are with a `ConfigurationError`."""
+    check_number(
+        "--actors_elsewhere", value, at_least=0, at_most=num_actors, integer=True
+    )

@@ -26,6 +26,8 @@ class Manifest:
       root_dir: Where server, learner and eval job write, on their hosts.
       seed: Seed of the run.
       num_actors: Actors of the run: those it was started with, or scaled to last.
+      actors_elsewhere: Of these, so many are not the launcher's to start: those with
+        the highest numbers.
       resumed: Whether the run goes on from a checkpoint.
       started_at: Unix time, in seconds, from which `wall_time_s` is counted: when the
         run started, and later by the time that it lay still before a resume.
@@ -49,6 +51,7 @@ class Manifest:
     num_actors: int
     resumed: bool
     started_at: float
+    actors_elsewhere: int = 0
     in_process: bool = False
     gin_folder: str = ""
     pauses: list[list[float]] = dataclasses.field(default_factory=list)

@@ -20,6 +20,7 @@ def start_run(
     seed: int | None,
     num_actors: int,
     resume: bool,
+    actors_elsewhere: int = 0,
     in_process: bool = False,
 ) -> tuple[definition.Experiment, Manifest]:
     """Builds the experiment and the manifest of a run.
@@ -34,6 +35,7 @@ def start_run(
       seed: None takes the default.
       num_actors: Actors to be started.
       resume: Whether to go on with the run in `root_dir`.
+      actors_elsewhere: Of them, those that the launcher does not start.
       in_process: Whether all roles share this process.
 
     Returns:
@@ -44,7 +46,10 @@ def start_run(
     """
     if resume:
         _refuse_with_resume(gin_file, seed)
-        return _go_on(root_dir, gin_bindings, num_actors, in_process)
+        experiment, manifest = _go_on(root_dir, gin_bindings, num_actors, in_process)
+        return experiment, dataclasses.replace(
+            manifest, actors_elsewhere=actors_elsewhere
+        )
     path = presets.find_preset(gin_file or presets.DEFAULT_PRESET)
     experiment = definition.load_file(path, gin_bindings)
     return experiment, Manifest.new(
@@ -54,6 +59,7 @@ def start_run(
         root_dir=str(root_dir),
         seed=DEFAULT_SEED if seed is None else seed,
         num_actors=num_actors,
+        actors_elsewhere=actors_elsewhere,
         resumed=False,
         in_process=in_process,
     )

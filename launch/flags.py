@@ -26,12 +26,7 @@ _PORT = flags.DEFINE_integer(
     "port", None, "Port of the Reverb server; default: a free one."
 )
 _METRICS_PORT, _METRICS_HOST = shared_flags.define_metrics()
-_ACTORS_ELSEWHERE = flags.DEFINE_integer(
-    "actors_elsewhere",
-    0,
-    "Of --num_actors, so many are started on other hosts, by whoever wants to: those "
-    "with the highest numbers.",
-)
+_ACTORS_ELSEWHERE = shared_flags.define_actors_elsewhere()
 _ISOLATE = isolation.ISOLATE
 flags.adopt_module_key_flags(isolation)
 _IN_PROCESS = flags.DEFINE_boolean(
@@ -84,7 +79,7 @@ def read(learner_is_here: bool = True) -> Options:
     num_actors = _num_actors(root_dir)
     return Options(
         num_actors=num_actors,
-        actors_elsewhere=_actors_elsewhere(num_actors),
+        actors_elsewhere=_actors_elsewhere(root_dir, num_actors),
         gin_file=gin_file,
         gin_bindings=bindings,
         root_dir=root_dir,
@@ -148,17 +143,26 @@ def _num_actors(root_dir: Path) -> int:
     return int(_NUM_ACTORS.value)
 
 
-def _actors_elsewhere(num_actors: int) -> int:
-    """How many actors others start."""
+def _actors_elsewhere(root_dir: Path, num_actors: int) -> int:
+    """How many actors others start: a resumed run keeps its own if nothing was said."""
     count = int(_ACTORS_ELSEWHERE.value)
+    is_said = flags.FLAGS["actors_elsewhere"].present
+    if _RESUME.value and not is_said and not _IN_PROCESS.value:
+        before = run_dir.read_manifest(root_dir)
+        count = before.actors_elsewhere
+        if count and num_actors != before.num_actors:
+            raise ConfigurationError(
+                f"--num_actors is {num_actors}, but the run in {root_dir} had "
+                f"{before.num_actors} actors, {count} of them started elsewhere, and "
+                "these have the highest numbers; say by --actors_elsewhere how many of "
+                f"the {num_actors} you start elsewhere now."
+            )
     if count and _ISOLATE.value:
         raise ConfigurationError(
             f"--actors_elsewhere={count} cannot be given with --isolate, which keeps "
             "other hosts away."
         )
-    check_number(
-        "--actors_elsewhere", count, at_least=0, at_most=num_actors, integer=True
-    )
+    shared_flags.check_actors_elsewhere(count, num_actors)
     return count
 
 

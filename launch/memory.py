@@ -18,6 +18,9 @@ OTHERS = 3  # Server, learner, eval job.
 def check(num_actors: int) -> None:
     """Refuses more actors than the machine can ever hold.
 
+    Args:
+      num_actors: That are to be on it, whatever the run has elsewhere.
+
     Raises:
       ConfigurationError: Their own memory is larger than this machine's.
     """
@@ -25,9 +28,9 @@ def check(num_actors: int) -> None:
     most = int(total / _OWN_BYTES) - OTHERS
     if num_actors > most:
         raise ConfigurationError(
-            f"--num_actors is {num_actors}, but this machine, with {total / 1e9:.1f} "
-            f"GB of memory, can hold {max(most, 0)} at most; start the others on "
-            "other machines."
+            f"{num_actors} actors are to run on this machine, but with "
+            f"{total / 1e9:.1f} GB of memory it can hold {max(most, 0)} at most; lower "
+            "--num_actors, or start the others on other machines (--actors_elsewhere)."
         )
 
 
@@ -38,7 +41,7 @@ def needed(num_actors: int) -> int:
 
 def warning(num_actors: int) -> str | None:
     """What to tell the user before so many actors start; None if they will fit."""
-    what = f"--num_actors is {num_actors}; they, server, learner and eval job"
+    what = f"{num_actors} actors on this machine, server, learner and eval job"
     return _warning(what, needed(num_actors))
 
 

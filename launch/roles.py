@@ -52,6 +52,7 @@ def _server_flags(options: Options, address: str) -> list[str]:
         f"--root_dir={options.root_dir}",
         *(f"--gin_bindings={binding}" for binding in options.gin_bindings),
         f"--num_actors={options.num_actors}",
+        f"--actors_elsewhere={options.actors_elsewhere}",
         f"--port={address.rpartition(':')[2]}",
         "--is_supervised",
         f"--resume={options.resume}",

@@ -121,25 +121,34 @@ def _scalable(root_dir: Path) -> Manifest:
             f"the run in {root_dir} was started with --in_process, which has one "
             "actor; start it without."
         )
+    if manifest.actors_elsewhere:
+        raise ConfigurationError(
+            f"the run in {root_dir} has {manifest.actors_elsewhere} actors that were "
+            "started elsewhere, with the highest numbers, so these cannot be given to "
+            "others; end it, and go on by --resume with --num_actors and "
+            "--actors_elsewhere."
+        )
     return manifest
 
 
 def _ask(root_dir: Path, asked: ScaleRequest) -> None:
     """Hands in a request, and waits until the server has taken it up."""
-    asked.write(root_dir)
+    if not asked.hand_in(root_dir, 2 * _ANSWER_TIMEOUT_S):
+        raise _taken(root_dir)
 
     def answer() -> ScaleRequest:
         found = ScaleRequest.read(root_dir)
         if found is None or found.request_id != asked.request_id:
-            raise ConfigurationError(
-                f"another command asks the run in {root_dir} for a number of actors; "
-                "wait for it, then try again."
-            )
+            raise _taken(root_dir)
         return found
 
-    _wait(lambda: answer().is_answered, _ANSWER_TIMEOUT_S)
-    answered = answer()
-    ScaleRequest.forget(root_dir)
+    try:
+        _wait(lambda: answer().is_answered, _ANSWER_TIMEOUT_S)
+        answered = answer()
+    finally:
+        found = ScaleRequest.read(root_dir)
+        if found and found.request_id == asked.request_id:
+            ScaleRequest.forget(root_dir)
     if answered.refusal is not None:
         raise ConfigurationError(answered.refusal)
     if not answered.is_taken:
@@ -147,6 +156,13 @@ def _ask(root_dir: Path, asked: ScaleRequest) -> None:
             f"the server of the run in {root_dir} has not answered for "
             f"{_ANSWER_TIMEOUT_S:.0f} s; see {run_dir.LOGS_DIR}/reverb_server.log."
         )
+
+
+def _taken(root_dir: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"another command asks the run in {root_dir} for a number of actors, or the run "
+        "has been started anew; wait a moment, then try again."
+    )
 
 
 def _wait(is_over: Callable[[], bool], timeout_s: float) -> None:

@@ -25,6 +25,7 @@ _ROOT_DIR = shared_flags.define_root_dir("required")
 _GIN_FILE, _GIN_BINDINGS = shared_flags.define_gin()
 _SEED = shared_flags.define_seed()
 _NUM_ACTORS = shared_flags.define_num_actors()
+_ACTORS_ELSEWHERE = shared_flags.define_actors_elsewhere()
 _RESUME = shared_flags.define_resume()
 _DISCARD_REPLAY = shared_flags.define_discard_replay()
 _PORT = flags.DEFINE_integer("port", 8008, "Port to serve at, on all interfaces.")
@@ -50,12 +51,14 @@ def _was_served(root_dir: Path) -> bool:
 def _start_run(root_dir: Path) -> tuple[definition.Experiment, manifest.Manifest]:
     """A new run, or one that is resumed."""
     shared_flags.check_num_actors(_NUM_ACTORS.value)
+    shared_flags.check_actors_elsewhere(_ACTORS_ELSEWHERE.value, _NUM_ACTORS.value)
     return run_start.start_run(
         run_dir.claim(root_dir, _RESUME.value),
         gin_file=_GIN_FILE.value,
         gin_bindings=_GIN_BINDINGS.value,
         seed=_SEED.value,
         num_actors=_NUM_ACTORS.value,
+        actors_elsewhere=_ACTORS_ELSEWHERE.value,
         resume=_RESUME.value,
     )
 

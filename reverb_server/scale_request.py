@@ -5,8 +5,10 @@ Why a file: docs/design.md, "Scaling is asked for by a file".
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import time
 import uuid
 from pathlib import Path
 
@@ -33,6 +35,24 @@ class ScaleRequest:
     def is_answered(self) -> bool:
         """Whether the server has said yes or no."""
         return self.is_taken or self.refusal is not None
+
+    def hand_in(self, root_dir: Path, lasts_s: float) -> bool:
+        """Asks, unless another request is there; returns whether it did.
+
+        Args:
+          root_dir: Folder of the run.
+          lasts_s: Seconds after which a request is one of a command that was killed.
+        """
+        path = root_dir / run_dir.SCALE
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > lasts_s:
+                self.forget(root_dir)
+        try:
+            with path.open("x") as file:
+                file.write(json.dumps(dataclasses.asdict(self)))
+        except FileExistsError:
+            return False
+        return True
 
     def write(self, root_dir: Path) -> None:
         """Takes the place of the request that was there, if any; may raise OSError."""

@@ -71,6 +71,8 @@ class Scaling:
             return
         try:
             self._check(request.num_actors)
+            if ScaleRequest.read(self._root_dir) != request:
+                return  # Checking takes seconds: who asked has given up meanwhile.
             self._scale(request.num_actors)
             answer = dataclasses.replace(request, is_taken=True)
         except ConfigurationError as error:

@@ -98,7 +98,7 @@ def test_a_run_to_resume_that_is_not_there(refuse: Refuse) -> None:
 
 def test_more_actors_than_the_machine_can_hold(refuse: Refuse) -> None:
     """They would take it down."""
-    assert "--num_actors is 100000, but this machine" in refuse(
+    assert "100000 actors are to run on this machine, but with" in refuse(
         "launch", "--num_actors=100000"
     )
 

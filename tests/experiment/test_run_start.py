@@ -188,3 +188,15 @@ def test_modules_beside_the_gin_file_are_found_by_all_processes_of_a_run(
     assert "lies_beside" in sys.modules
     assert definition.load_run(read, ["Replay.batch_size = 64"]).replay.batch_size == 64
     assert sys.path.count(str(folder)) == 1
+
+
+def test_how_many_actors_are_elsewhere_is_kept_with_the_run(
+    tmp_path: Path, earlier: Manifest
+) -> None:
+    """As it was said last: a launcher that resumes it reads it there."""
+    assert earlier.actors_elsewhere == 0
+    _, resumed = start(tmp_path, resume=True, actors_elsewhere=1)
+    assert resumed.actors_elsewhere == 1
+    run_dir.write_text(tmp_path / run_dir.MANIFEST, resumed.to_json())
+    _, restarted = run_start.restart_run(tmp_path)
+    assert restarted.actors_elsewhere == 1

@@ -33,7 +33,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
     return _read
 
 
-def make_run(folder: Path) -> Manifest:
+def make_run(folder: Path, actors_elsewhere: int = 0) -> Manifest:
     """A folder that holds a run."""
     manifest = Manifest.new(
         gin_file="x.gin",
@@ -41,6 +41,7 @@ def make_run(folder: Path) -> Manifest:
         root_dir=str(folder),
         seed=0,
         num_actors=2,
+        actors_elsewhere=actors_elsewhere,
         resumed=False,
     )
     folder.mkdir(parents=True)
@@ -185,6 +186,21 @@ def test_resume_goes_on_with_the_latest_run(read: Read, tmp_path: Path) -> None:
     options = read("--resume")
     assert options.resume
     assert options.root_dir == tmp_path / "runs" / "newer"
+
+
+def test_a_resumed_run_keeps_who_is_elsewhere(read: Read, tmp_path: Path) -> None:
+    """They may be still at work there: nobody else gets their numbers by accident."""
+    make_run(tmp_path / "run", actors_elsewhere=1)
+    resume = ("--resume", "--root_dir=run")
+    kept = read(*resume)
+    assert (kept.num_actors, kept.actors_elsewhere, kept.actors_here) == (2, 1, 1)
+    assert read(*resume, "--num_actors=2").actors_elsewhere == 1
+    assert read(*resume, "--in_process").actors_elsewhere == 0
+    said = read(*resume, "--num_actors=4", "--actors_elsewhere=2")
+    assert (said.num_actors, said.actors_elsewhere) == (4, 2)
+    assert read(*resume, "--actors_elsewhere=0").actors_here == 2
+    with pytest.raises(ConfigurationError, match="say by --actors_elsewhere how many"):
+        read(*resume, "--num_actors=4")
 
 
 def test_any_run_can_be_resumed_by_its_folder(read: Read, tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def test_the_server_is_told_everything_and_the_others_where_it_is(
     started_with = options(
         tmp_path / "a b",
         num_actors=4,
+        actors_elsewhere=1,
         gin_file="/mine.gin",
         gin_bindings=["Replay.batch_size = 16", "a.b = 'c=d'"],
         seed=11,
@@ -71,6 +72,7 @@ def test_the_server_is_told_everything_and_the_others_where_it_is(
         "--gin_bindings": ["Replay.batch_size = 16", "a.b = 'c=d'"],
         "--seed": ["11"],
         "--num_actors": ["4"],
+        "--actors_elsewhere": ["1"],
         "--port": ["8123"],
         "--is_supervised": [""],
         "--resume": ["True"],

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ import pytest
 from experiment import run_dir
 from experiment.process import GRACE_S
 from tests.faults.running import UNHURRIED, WITHOUT_END, Running, running_in
+from tests.launch.a_run import MANIFEST
 from tests.system.commands import CHECKOUT, TIMEOUT_S
 
 _LADDER = "--gin_bindings=Experiment.collect_policy = @epsilon_ladder"
@@ -112,3 +116,16 @@ def test_actors_come_and_go_and_the_run_goes_on(endless: Running) -> None:
 def test_what_cannot_be_is_refused(flags: list[str], error: str) -> None:
     """In one line, before anything is asked for."""
     assert refused(*flags).startswith(error)
+
+
+def test_a_run_with_actors_elsewhere_is_not_scaled(tmp_path: Path) -> None:
+    """They have the highest numbers, which nobody can take from them."""
+    run = dataclasses.replace(MANIFEST, actors_elsewhere=3)
+    (tmp_path / run_dir.MANIFEST).write_text(run.to_json())
+    lock = run_dir.lock(tmp_path)
+    try:
+        said = refused(f"--root_dir={tmp_path}", "--num_actors=6")
+    finally:
+        os.close(lock)
+    assert said.startswith(f"the run in {tmp_path} has 3 actors that were started else")
+    assert not (tmp_path / run_dir.SCALE).exists()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,3 +134,38 @@ def test_any_other_number_will_do() -> None:
     """More, or fewer, than the run was started with."""
     for number in (1, 2, 1_000):
         scaling.check(definition.load_text(GIN_TEXT), number)
+
+
+def test_who_asks_second_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    """Until the first has its answer, or was killed long ago."""
+    first = ScaleRequest(3)
+    assert first.hand_in(tmp_path, lasts_s=60)
+    assert not ScaleRequest(5).hand_in(tmp_path, lasts_s=60)
+    assert ScaleRequest.read(tmp_path) == first
+    long_ago = time.time() - 61
+    os.utime(tmp_path / run_dir.SCALE, (long_ago, long_ago))
+    second = ScaleRequest(5)
+    assert second.hand_in(tmp_path, lasts_s=60)
+    assert ScaleRequest.read(tmp_path) == second
+
+
+@pytest.mark.parametrize("other", [None, ScaleRequest(5)])
+def test_a_request_that_is_gone_once_it_is_checked_scales_nothing(
+    other: ScaleRequest | None, tmp_path: Path
+) -> None:
+    """Nor is it the answer to another one, whose turn is the next."""
+    scaled: list[int] = []
+
+    def check(num_actors: int) -> None:
+        if num_actors == 3:
+            ScaleRequest.forget(tmp_path)
+            if other:
+                other.write(tmp_path)
+
+    answers = scaling.Scaling(tmp_path, check, scaled.append, is_restart=False)
+    ScaleRequest(3).write(tmp_path)
+    answers.look()
+    assert ScaleRequest.read(tmp_path) == other
+    assert scaled == []
+    answers.look()
+    assert scaled == ([5] if other else [])

@@ -227,7 +227,7 @@ def test_what_is_asked_for_and_cannot_be_is_named(tmp_path: Path) -> None:
     assert code == 1
     failed = {name for name, (level, _) in found.items() if level == "fail"}
     assert failed == {"root_dir", "memory", "server"}
-    assert "--num_actors is 100000, but this machine" in found["memory"][1]
+    assert "100000 actors are to run on this machine, but with" in found["memory"][1]
     assert "no Reverb server answered at localhost:" in found["server"][1]
     assert "is no folder; name another folder" in found["root_dir"][1]
     assert found["limits"][0] == "warn"
