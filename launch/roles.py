@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from experiment import run_dir
 from launch.options import Options
 from launch.role import Role
 from reverb_server import figures
@@ -23,7 +24,7 @@ def describe(options: Options, address: str) -> list[Role]:
     join = _join(address)
     server = _server_flags(options, address)
     return [
-        Role("reverb_server", "reverb_server", server, ["--is_restart"]),
+        Role("reverb_server", "reverb_server", server, _restart_flags(options)),
         Role("learner", "learner", [join, *options.learner_device.flags()]),
         Role("eval_job", "eval_job", [join]),
         *(actor(task, address) for task in range(options.actors_here)),
@@ -44,6 +45,14 @@ def actor(task: int, address: str) -> Role:
 
 def _join(address: str) -> str:
     return f"--server_address={address}"
+
+
+def _restart_flags(options: Options) -> list[str]:
+    """What tells a server that comes back whether the one before had begun to serve."""
+    folder, earlier = options.root_dir, 0
+    if (folder / run_dir.MANIFEST).exists():
+        earlier = run_dir.read_manifest(folder).server_start
+    return ["--is_restart", f"--earlier_servers={earlier}"]
 
 
 def _server_flags(options: Options, address: str) -> list[str]:

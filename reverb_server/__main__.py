@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import psutil
 from absl import flags
 
 from experiment import (
@@ -36,6 +34,11 @@ _IS_SUPERVISED = flags.DEFINE_boolean(
 _IS_RESTART = flags.DEFINE_boolean(
     "is_restart", False, "It takes the place of a server that died just now."
 )
+_EARLIER_SERVERS = flags.DEFINE_integer(
+    "earlier_servers",
+    0,
+    "With --is_restart: how many servers the run had before this start or resume.",
+)
 
 
 def _was_served(root_dir: Path) -> bool:
@@ -43,9 +46,9 @@ def _was_served(root_dir: Path) -> bool:
 
     If not, this one has all that it was to do: to resume, say, with new bindings.
     """
-    manifest_path = root_dir / run_dir.MANIFEST
-    launched_at = psutil.Process(os.getppid()).create_time()
-    return manifest_path.exists() and manifest_path.stat().st_mtime > launched_at
+    if not (root_dir / run_dir.MANIFEST).exists():
+        return False
+    return run_dir.read_manifest(root_dir).server_start > _EARLIER_SERVERS.value
 
 
 def _start_run(root_dir: Path) -> tuple[definition.Experiment, manifest.Manifest]:

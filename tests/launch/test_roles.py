@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
+from experiment import run_dir
 from experiment.learner_device import LearnerDevice
 from launch.role import Role
 from launch.roles import describe
-from tests.launch.a_run import options
+from tests.launch.a_run import MANIFEST, options
 
 # What the server has defaults for.
 _UNSAID = {"--gin_file", "--seed", "--gin_bindings", "--metrics_port", "--metrics_host"}
@@ -99,8 +101,12 @@ def test_what_the_user_did_not_say_is_left_to_the_server(tmp_path: Path) -> None
 def test_only_a_server_is_told_that_it_comes_back(tmp_path: Path) -> None:
     """The others find the run as it is."""
     server, *others = describe(options(tmp_path), "localhost:8008")
-    assert list(server.restart_arguments) == ["--is_restart"]
+    assert list(server.restart_arguments) == ["--is_restart", "--earlier_servers=0"]
     assert all(not role.restart_arguments for role in others)
+    run = dataclasses.replace(MANIFEST, server_start=3)
+    (tmp_path / run_dir.MANIFEST).write_text(run.to_json())
+    server, *_ = describe(options(tmp_path, resume=True), "localhost:8008")
+    assert list(server.restart_arguments) == ["--is_restart", "--earlier_servers=3"]
 
 
 def test_actors_can_be_missed_and_only_some_start_before_the_server_is_up(

@@ -6,16 +6,19 @@ import dataclasses
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from experiment import run_dir
 from experiment.process import GRACE_S
+from launch import scale as scale_lib
 from tests.faults.running import UNHURRIED, WITHOUT_END, Running, running_in
 from tests.launch.a_run import MANIFEST
 from tests.system.commands import CHECKOUT, TIMEOUT_S
@@ -129,3 +132,33 @@ def test_a_run_with_actors_elsewhere_is_not_scaled(tmp_path: Path) -> None:
         os.close(lock)
     assert said.startswith(f"the run in {tmp_path} has 3 actors that were started else")
     assert not (tmp_path / run_dir.SCALE).exists()
+
+
+# Below a process of another name, which first says the number of its own.
+_BELOW = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+_UP = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+
+
+@pytest.mark.parametrize(("above", "here"), [("raylet", False), ("launcher", True)])
+def test_the_memory_of_this_machine_is_asked_for_actors_that_come_here(
+    above: str, here: bool, tmp_path: Path
+) -> None:
+    """Those of a Ray cluster, or of another machine, come where there is room."""
+    row: dict[str, Any] = {"role": "reverb_server", "task": 0, "host": "another"}
+    metrics = tmp_path / run_dir.METRICS
+    metrics.write_text(json.dumps({**row, "pid": 1}) + "\n")
+    assert not scale_lib.starts_here(tmp_path)
+    program = tmp_path / above
+    program.symlink_to(sys.executable)
+    with subprocess.Popen(
+        [str(program), "-c", _BELOW, _UP], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        server = psutil.Process(int(parent.stdout.readline()))
+        row.update(host=socket.gethostname(), pid=server.pid)
+        metrics.write_text(json.dumps(row) + "\n")
+        try:
+            assert scale_lib.starts_here(tmp_path) == here
+        finally:
+            server.kill()
+    assert scale_lib.starts_here(tmp_path)

@@ -26,7 +26,7 @@ from reverb_server.replay_layout import replay_layout
 from reverb_server.replay_writer import ReplayWriter
 from reverb_server.weights import WeightsPuller
 from tests.reverb_server.episodes import batches, experience, rows_of, windows
-from tests.reverb_server.run_for_tests import GIN_TEXT, StopByHand
+from tests.reverb_server.run_for_tests import GIN_TEXT, StopByHand, manifest
 from tests.reverb_server.waiting import wait_until
 
 MAIN = Path(__file__).parents[2] / "launch" / "run_module.py"
@@ -166,3 +166,32 @@ def test_of_two_servers_that_start_at_one_port_one_serves(start: Start) -> None:
     assert len(ended) == 1
     assert f"--port {port} is in use" in fatal_line(ended[0])
     assert tables.REPLAY in client.server_info(timeout=10)
+
+
+_WAS_SERVED = """
+import sys
+from absl import flags
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from reverb_server import __main__ as main
+
+for earlier in (0, 1):
+    flags.FLAGS(["reverb_server", f"--earlier_servers={earlier}"])
+    print(main._was_served(Path()), main._was_served(Path("none")))
+"""
+
+
+def test_whether_a_server_had_begun_before_it_died_is_told_by_the_manifest(
+    tmp_path: Path,
+) -> None:
+    """However old the process that starts the next one is: Ray's may be older."""
+    (tmp_path / run_dir.MANIFEST).write_text(manifest(tmp_path).to_json())
+    ended = subprocess.run(
+        [sys.executable, "-c", _WAS_SERVED, str(MAIN.parents[1])],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=START_TIMEOUT_S,
+        check=True,
+    )
+    assert ended.stdout.splitlines() == ["True False", "False False"]
