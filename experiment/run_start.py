@@ -46,10 +46,8 @@ def start_run(
     """
     if resume:
         _refuse_with_resume(gin_file, seed)
-        experiment, manifest = _go_on(root_dir, gin_bindings, num_actors, in_process)
-        return experiment, dataclasses.replace(
-            manifest, actors_elsewhere=actors_elsewhere
-        )
+        actors = {"num_actors": num_actors, "actors_elsewhere": actors_elsewhere}
+        return _go_on(root_dir, gin_bindings, actors, in_process)
     path = presets.find_preset(gin_file or presets.DEFAULT_PRESET)
     experiment = definition.load_file(path, gin_bindings)
     return experiment, Manifest.new(
@@ -66,7 +64,10 @@ def start_run(
 
 
 def _go_on(
-    root_dir: Path, gin_bindings: Sequence[str], num_actors: int, in_process: bool
+    root_dir: Path,
+    gin_bindings: Sequence[str],
+    actors: dict[str, int],
+    in_process: bool,
 ) -> tuple[definition.Experiment, Manifest]:
     """The run of the folder, with new bindings; its clock goes on where it stood."""
     old = run_dir.read_manifest(root_dir)
@@ -76,13 +77,15 @@ def _go_on(
     # Of all bindings: what the server does not build (exploration, say) is used by
     # others. `settle` adds what is not bound.
     changed = changes.compare(old.gin_text, gin_text)
-    if num_actors != old.num_actors:
-        changed["--num_actors"] = f"--num_actors was {old.num_actors}, is {num_actors}"
+    for name, number in actors.items():
+        before = getattr(old, name)
+        if number != before:
+            changed[f"--{name}"] = f"--{name} was {before}, is {number}"
     return experiment, dataclasses.replace(
         old,
         gin_text=gin_text,
         root_dir=str(root_dir),
-        num_actors=num_actors,
+        **actors,
         resumed=run_dir.has_stored(root_dir),
         changes=list(changed.values()),
         started_at=old.started_at + pause[1] - pause[0],

@@ -53,26 +53,13 @@ def read(learner_is_here: bool = True) -> Options:
     Raises:
       ConfigurationError: A value is wrong.
     """
-    shared_flags.check_num_actors(_NUM_ACTORS.value)
-    check_number("--max_restarts", _MAX_RESTARTS.value, at_least=0, integer=True)
-    if _DISCARD_REPLAY.value and not _RESUME.value:
-        raise ConfigurationError(
-            "--discard_replay means nothing without --resume: a new run begins with an "
-            "empty replay table anyway."
-        )
-    if _PORT.value is not None:
-        check_number("--port", _PORT.value, at_least=1, at_most=65535, integer=True)
+    _check_simple()
     metrics_address = _metrics_address()
     bindings = _bindings()
     learner_device = _LEARNER_DEVICE()
     if _IN_PROCESS.value:
         _check_in_process(learner_device)
-    gin_file = _GIN_FILE.value
-    if gin_file is not None:
-        gin_file = str(presets.find_preset(gin_file))
-    if not _RESUME.value:  # A resumed run has most of its text already.
-        path = presets.find_preset(gin_file or presets.DEFAULT_PRESET)
-        gin_text.check_settings(gin_text.text_of(path, bindings))
+    gin_file = _gin_file(bindings)
     if learner_is_here:
         required_gpu.check(learner_device)
     root_dir = _root_dir()
@@ -94,6 +81,19 @@ def read(learner_is_here: bool = True) -> Options:
         max_restarts=_MAX_RESTARTS.value,
         learner_device=learner_device,
     )
+
+
+def _check_simple() -> None:
+    """Refuses what is wrong at first sight."""
+    shared_flags.check_num_actors(_NUM_ACTORS.value)
+    check_number("--max_restarts", _MAX_RESTARTS.value, at_least=0, integer=True)
+    if _DISCARD_REPLAY.value and not _RESUME.value:
+        raise ConfigurationError(
+            "--discard_replay means nothing without --resume: a new run begins with an "
+            "empty replay table anyway."
+        )
+    if _PORT.value is not None:
+        check_number("--port", _PORT.value, at_least=1, at_most=65535, integer=True)
 
 
 def _metrics_address() -> tuple[str, int] | None:
@@ -132,6 +132,17 @@ def _bindings() -> list[str]:
     if _MAX_TRAIN_STEPS.value is not None:
         bindings.append(f"Train.max_train_steps = {_MAX_TRAIN_STEPS.value}")
     return bindings
+
+
+def _gin_file(bindings: list[str]) -> str | None:
+    """The file given, as a path; what it sets is checked together with `bindings`."""
+    gin_file = _GIN_FILE.value
+    if gin_file is not None:
+        gin_file = str(presets.find_preset(gin_file))
+    if not _RESUME.value:  # A resumed run has most of its text already.
+        path = presets.find_preset(gin_file or presets.DEFAULT_PRESET)
+        gin_text.check_settings(gin_text.text_of(path, bindings))
+    return gin_file
 
 
 def _num_actors(root_dir: Path) -> int:

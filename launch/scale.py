@@ -180,8 +180,8 @@ def _ask(root_dir: Path, asked: ScaleRequest) -> None:
 
 def _taken(root_dir: Path) -> ConfigurationError:
     return ConfigurationError(
-        f"another command asks the run in {root_dir} for a number of actors, or the run "
-        "has been started anew; wait a moment, then try again."
+        f"another command asks the run in {root_dir} for a number of actors, or the "
+        "run has been started anew; wait a moment, then try again."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 from pathlib import Path
@@ -30,7 +31,8 @@ def check(experiment: Experiment, num_actors: int) -> None:
         the batches of an on-policy agent do not fit them.
     """
     check_number("--num_actors", num_actors, at_least=1, integer=True)
-    agent, _ = experiment.make_agent(experiment.environment())
+    with contextlib.closing(experiment.environment()) as environment:
+        agent, _ = experiment.make_agent(environment)
     experiment.collect_policy(agent, 0, num_actors)
     if isinstance(agent, OnPolicyAgent):
         on_policy.require_no_surplus(experiment.replay, experiment.collect, num_actors)

@@ -190,7 +190,9 @@ def test_more_actors_than_there_is_memory_for_are_warned_of(
     assert memory.warning(13) is None
     said = memory.warning(14)
     assert said
-    assert said.startswith("warning: 14 actors on this machine, server, learner and eval")
+    assert said.startswith(
+        "warning: 14 actors on this machine, server, learner and eval"
+    )
     assert "need about 8.5 GB of memory, and 8.0 GB are available" in said
 
 

@@ -197,6 +197,7 @@ def test_how_many_actors_are_elsewhere_is_kept_with_the_run(
     assert earlier.actors_elsewhere == 0
     _, resumed = start(tmp_path, resume=True, actors_elsewhere=1)
     assert resumed.actors_elsewhere == 1
+    assert resumed.changes == ["--actors_elsewhere was 0, is 1"]
     run_dir.write_text(tmp_path / run_dir.MANIFEST, resumed.to_json())
     _, restarted = run_start.restart_run(tmp_path)
     assert restarted.actors_elsewhere == 1

@@ -30,7 +30,10 @@ def test_one_that_ends_well_has_found_them(probe: Path) -> None:
 @pytest.mark.parametrize(
     ("program", "error"),
     [
-        ("import os; os.abort()", r"exit code -6 .*\(it said nothing\): its driver may"),
+        (
+            "import os; os.abort()",
+            r"exit code -6 .*\(it said nothing\): its driver may",
+        ),
         ("raise ImportError('no libcuda')", r"exit code 1 .*\(ImportError: no libcuda"),
         ("raise SystemExit(2)", r"exit code 2 .*it said nothing"),
         (

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import portpicker
 import pytest
+from tf_agents.environments import py_environment
 
 from experiment import definition, run_dir
 from experiment.errors import ConfigurationError
@@ -131,9 +132,18 @@ def test_a_number_that_the_next_server_would_refuse_is_refused(
 
 
 def test_any_other_number_will_do() -> None:
-    """More, or fewer, than the run was started with."""
+    """More, or fewer, than the run was started with; no environment is left open."""
+    experiment = definition.load_text(GIN_TEXT)
+    closed: list[int] = []
+
+    def environment() -> py_environment.PyEnvironment:
+        made = experiment.environment()
+        made.close = lambda: closed.append(number)
+        return made
+
     for number in (1, 2, 1_000):
-        scaling.check(definition.load_text(GIN_TEXT), number)
+        scaling.check(dataclasses.replace(experiment, environment=environment), number)
+    assert closed == [1, 2, 1_000]
 
 
 def test_who_asks_second_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
