@@ -5,9 +5,10 @@
 # number of a signal that this script was told to end by.
 set -euo pipefail
 
-# Failures in a row before it gives up, as launch/local.sh does. An actor that has lived for
-# a minute begins anew.
-readonly MOST=5 WELL_S=60
+# Failures in a row before it gives up. The launcher knows who has worked; here an actor
+# that has lived for WELL_S seconds begins anew. One that has not worked lives for less: it
+# waits for its server for 60 s, and once more for 120 s (reverb_server/address.py).
+readonly MOST=5 WELL_S=300
 
 root=$(readlink -f "${BASH_SOURCE[0]}")
 root=${root%/*/*}

@@ -40,6 +40,10 @@ _EARLIER_SERVERS = flags.DEFINE_integer(
     "With --is_restart: how many servers the run had before this start or resume.",
 )
 
+# Seconds for a server that nobody supervises to write a last snapshot, when it is told
+# to stop. Under the launcher the learner has asked for one.
+_STORE_S = 110.0
+
 
 def _was_served(root_dir: Path) -> bool:
     """Whether the server that died had got so far as to tell of the run.
@@ -51,16 +55,25 @@ def _was_served(root_dir: Path) -> bool:
     return run_dir.read_manifest(root_dir).server_start > _EARLIER_SERVERS.value
 
 
+def _num_actors(root_dir: Path) -> int:
+    """As asked for; a resumed run keeps its own, or what it was scaled to."""
+    if _RESUME.value and not flags.FLAGS["num_actors"].present:
+        return run_dir.read_manifest(root_dir).num_actors
+    return int(_NUM_ACTORS.value)
+
+
 def _start_run(root_dir: Path) -> tuple[definition.Experiment, manifest.Manifest]:
     """A new run, or one that is resumed."""
     shared_flags.check_num_actors(_NUM_ACTORS.value)
-    shared_flags.check_actors_elsewhere(_ACTORS_ELSEWHERE.value, _NUM_ACTORS.value)
+    claimed = run_dir.claim(root_dir, _RESUME.value)
+    num_actors = _num_actors(claimed)
+    shared_flags.check_actors_elsewhere(_ACTORS_ELSEWHERE.value, num_actors)
     return run_start.start_run(
-        run_dir.claim(root_dir, _RESUME.value),
+        claimed,
         gin_file=_GIN_FILE.value,
         gin_bindings=_GIN_BINDINGS.value,
         seed=_SEED.value,
-        num_actors=_NUM_ACTORS.value,
+        num_actors=num_actors,
         actors_elsewhere=_ACTORS_ELSEWHERE.value,
         resume=_RESUME.value,
     )
@@ -90,7 +103,7 @@ def _serve(root_dir: Path, stop: process.StopSignal) -> int:
 
 def main() -> int:
     """Parses, holds the port, serves."""
-    stop = process.StopSignal()
+    stop = process.StopSignal(process.GRACE_S if _IS_SUPERVISED.value else _STORE_S)
     devices.use_one_cpu_thread()
     root_dir = Path(shared_flags.required(_ROOT_DIR, "runs/my_run")).absolute()
     if _IS_SUPERVISED.value:

@@ -34,7 +34,7 @@ class Host:
     """
 
     def __init__(self, switch: str, number: int) -> None:
-        """Makes it, plugged into a switch.
+        """Makes nothing yet.
 
         Args:
           switch: Namespace of the switch.
@@ -45,12 +45,15 @@ class Host:
         self.name = f"{switch}-{number}"
         self._switch = switch
         self._port = f"port{number}"
+
+    def make(self) -> None:
+        """Makes it, plugged into the switch."""
         _ip("netns", "add", self.name)
         _ip(
             *("-n", self.name, "link", "add", "eth0", "type", "veth"),
-            *("peer", "name", self._port, "netns", switch),
+            *("peer", "name", self._port, "netns", self._switch),
         )
-        _ip("-n", switch, "link", "set", self._port, "master", "switch", "up")
+        _ip("-n", self._switch, "link", "set", self._port, "master", "switch", "up")
         for interface in ("lo", "eth0"):
             _ip("-n", self.name, "link", "set", interface, "up")
         _ip("-n", self.name, "address", "add", f"{self.address}/24", "dev", "eth0")
@@ -117,6 +120,7 @@ class Network:
             _ip("-n", self._switch, "link", "set", "switch", "up")
             for number in range(1, self._count + 1):
                 self.hosts.append(Host(self._switch, number))
+                self.hosts[-1].make()
         except BaseException:
             self.__exit__()
             raise

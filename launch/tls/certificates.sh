@@ -20,14 +20,15 @@ command -v openssl >/dev/null || die "openssl is missing: install it."
 [[ ! -e $1/ca.key ]] ||
   die "$1 holds an authority already: remove it, or choose another folder."
 umask 077 # keys are for their owner alone
-mkdir -p "$1" && cd "$1"
+# Nothing counts as made until all is.
+mkdir -p "$1/unfinished" && cd "$1/unfinished"
 
 new_key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
 
 # The purpose keeps a client's certificate from passing for the server's.
 certify() {
   openssl req -new "${new_key[@]}" -keyout "$1.key" -subj "/CN=antiphon-$1" |
-    openssl x509 -req -CA ca.pem -CAkey ca.key -days "$DAYS" -out "$1.pem" \
+    openssl x509 -req -CA ca.pem -CAkey ca.key -CAcreateserial -days "$DAYS" -out "$1.pem" \
       -extfile <(printf 'extendedKeyUsage=%sAuth\nsubjectAltName=DNS:antiphon-%s\n' "$1" "$1")
 }
 
@@ -36,5 +37,6 @@ certify() {
     -subj "/CN=antiphon"
   certify server
   certify client
-} 2>openssl.log || die "openssl failed: see $1/openssl.log."
-rm openssl.log
+} 2>openssl.log || die "openssl failed: see $1/unfinished/openssl.log."
+mv {server,client}.{pem,key} ca.pem ca.key .. # ca.key last: it says that all are there
+cd .. && rm -r unfinished

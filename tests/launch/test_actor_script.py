@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import subprocess
@@ -10,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from reverb_server.address import CONNECT_TIMEOUT_S, SERVER_TIMEOUT_S
 from tests.launch.a_run import CHECKOUT
 
 # In the place of the actor: ends with one code after another, or when it is told to.
 _ACTOR = """
-import signal, sys
+import signal, sys, time
 from pathlib import Path
 from types import FrameType
 
@@ -22,13 +24,14 @@ starts = Path("starts")
 number = len(starts.read_text().splitlines()) if starts.exists() else 0
 with starts.open("a") as file:
     file.write(" ".join(sys.argv[1:]) + "\\n")
-code = Path("codes").read_text().split()[number]
+code, _, lives_s = Path("codes").read_text().split()[number].partition("@")
+time.sleep(float(lives_s or 0))
 if code == "waits":
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda number, _: sys.exit(128 + number))
     print("waiting", flush=True)
     while True:
-        signal.pause()
+        time.sleep(0.05)  # A pause might begin after the signal.
 sys.exit(int(code))
 """
 
@@ -91,6 +94,24 @@ def test_it_gives_up_after_a_row_of_failures(script: Path) -> None:
     assert process.returncode == 9
     assert "again in 16 s" in error
     assert error.count("\n") == 5
+
+
+def test_who_has_lived_well_begins_anew(script: Path) -> None:
+    """A failure now and then, over days, is no row of failures."""
+    text = script.read_text()
+    text = re.sub(r"MOST=5 WELL_S=\d+", "MOST=1 WELL_S=2", text)
+    script.write_text(text.replace('sleep "$pause"', "sleep 0"))
+    process = start(script, "1@2.1 1@2.1 1 0")
+    _, error = process.communicate(timeout=100)
+    assert process.returncode == 1
+    assert error.count("again in 1 s") == 2
+
+
+def test_who_has_waited_in_vain_has_not_lived_well() -> None:
+    """Else an actor that never finds its server would be started again for ever."""
+    text = (CHECKOUT / "launch" / "actor.sh").read_text()
+    [well_s] = re.findall(r"WELL_S=(\d+)$", text, re.MULTILINE)
+    assert int(well_s) > CONNECT_TIMEOUT_S + SERVER_TIMEOUT_S
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

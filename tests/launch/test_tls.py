@@ -58,9 +58,13 @@ class Tunnel:
         path = folder / f"{self.port}.conf"
         path.write_text(text)
         self.command = Command(["stunnel", str(path)], folder)
-        self.command.wait_until(
-            lambda: "Configuration successful" in self.command.output, TIMEOUT_S
-        )
+        try:
+            self.command.wait_until(
+                lambda: "Configuration successful" in self.command.output, TIMEOUT_S
+            )
+        except BaseException:
+            self.command.kill()
+            raise
 
 
 def server_tunnel(folder: Path, to: int) -> Tunnel:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,12 +29,28 @@ from reverb_server.replay_layout import replay_layout
 from reverb_server.replay_writer import ReplayWriter
 from reverb_server.weights import WeightsPuller
 from tests.reverb_server.episodes import batches, experience, rows_of, windows
-from tests.reverb_server.run_for_tests import GIN_TEXT, StopByHand, manifest
+from tests.reverb_server.run_for_tests import GIN_TEXT, StopByHand
+from tests.reverb_server.run_for_tests import manifest as manifest_of
 from tests.reverb_server.waiting import wait_until
 
 MAIN = Path(__file__).parents[2] / "launch" / "run_module.py"
 
 START_TIMEOUT_S = 100.0  # Seconds on a machine that is busy with other things.
+
+# What the main would do, for a folder with a run of four actors.
+_MAIN_ASIDE = """
+import contextlib
+import sys
+
+from absl import flags
+
+from reverb_server import __main__ as main
+
+flags.FLAGS([sys.argv[0], "--root_dir=.", *sys.argv[1:]])
+main.port_lib.reserve = lambda port: [contextlib.nullcontext()]
+main._serve = lambda root_dir, stop: print(main._num_actors(root_dir), stop._grace_s)
+main.main()
+"""
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -185,7 +204,7 @@ def test_whether_a_server_had_begun_before_it_died_is_told_by_the_manifest(
     tmp_path: Path,
 ) -> None:
     """However old the process that starts the next one is: Ray's may be older."""
-    (tmp_path / run_dir.MANIFEST).write_text(manifest(tmp_path).to_json())
+    (tmp_path / run_dir.MANIFEST).write_text(manifest_of(tmp_path).to_json())
     ended = subprocess.run(
         [sys.executable, "-c", _WAS_SERVED, str(MAIN.parents[1])],
         cwd=tmp_path,
@@ -195,3 +214,31 @@ def test_whether_a_server_had_begun_before_it_died_is_told_by_the_manifest(
         check=True,
     )
     assert ended.stdout.splitlines() == ["True False", "False False"]
+
+
+@pytest.mark.parametrize(
+    ("given", "num_actors", "grace_s"),
+    [
+        (["--resume"], 4, 110.0),
+        (["--num_actors=3", "--is_supervised"], 3, 10.0),
+    ],
+)
+def test_a_server_by_hand_has_time_to_store_and_keeps_its_actors(
+    given: list[str], num_actors: int, grace_s: float, tmp_path: Path
+) -> None:
+    """And the manifest for Kubernetes leaves it that time."""
+    run = dataclasses.replace(manifest_of(tmp_path), num_actors=4)
+    (tmp_path / run_dir.MANIFEST).write_text(run.to_json())
+    told = subprocess.run(
+        [sys.executable, "-c", _MAIN_ASIDE, *given],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(MAIN.parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=START_TIMEOUT_S,
+        check=False,
+    )
+    assert told.stdout.split() == [str(num_actors), str(grace_s)], told.stderr
+    pod = (MAIN.parent / "kubernetes" / "server.yaml").read_text()
+    [killed_s] = re.findall(r"terminationGracePeriodSeconds: (\d+)", pod)
+    assert int(killed_s) > grace_s

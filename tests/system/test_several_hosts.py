@@ -21,7 +21,11 @@ from tests.faults.running import UNHURRIED, Running
 from tests.hosts import Host
 from tests.system.commands import CHECKOUT, TIMEOUT_S, Command
 
-pytestmark = [hosts_lib.needed, hosts_lib.needs_nft]
+pytestmark = [
+    hosts_lib.needed,
+    hosts_lib.needs_nft,
+    pytest.mark.timeout(1_800),
+]
 
 _RUN_MODULE = str(CHECKOUT / "launch" / "run_module.py")
 
@@ -78,7 +82,7 @@ def test_actors_join_by_address_and_a_cut_cable_is_survived(
     )
     running.wait(lambda: running.count("learner", "train_step"))
     cut_for(15, other, running)
-    assert launched.wait() == 0, launched.output
+    assert launched.wait(3 * TIMEOUT_S) == 0, launched.output  # It has to learn.
     assert actor.wait() == 0, actor.output
     for command in (launched, actor):
         command.assert_nothing_is_left()
