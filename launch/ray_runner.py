@@ -90,7 +90,7 @@ class Runner:
           The first news of it.
 
         Raises:
-          OSError: It cannot be started here, or has not begun in time.
+          OSError: It cannot be started here, or not in time.
         """
         script = self._checkout / "launch" / "run_module.py"
         if not script.exists():
@@ -107,15 +107,19 @@ class Runner:
             target=self._live, args=(command, folder, variables), daemon=True
         ).start()
         with self._changed:
-            self._changed.wait_for(lambda: self._process or self._refused, _BEGIN_S)
+            is_over = self._changed.wait_for(self._is_over, _BEGIN_S)
         if self._refused:
             raise self._refused
-        if not self._process:
+        if not is_over:
             raise TimeoutError(
                 f"{words[0]} has not begun within {_BEGIN_S:.0f} s on this node: see "
                 f"whether {script} and {tempfile.gettempdir()} can be reached there"
             )
         return self.news()
+
+    def _is_over(self) -> bool:
+        """Whether the start of a process is, one way or the other."""
+        return bool(self._process or self._refused)
 
     def _live(
         self, command: Sequence[str], folder: str, variables: Mapping[str, str]

@@ -142,11 +142,10 @@ def test_a_run_reaches_its_target_though_a_node_is_lost(
     )
     try:
         running = Running(command, tmp_path / "run")
+        # Not later: a lucky run has its target 20 s after that, and Ray takes some 10 s
+        # to see that a node is lost.
         running.wait(
-            lambda: (
-                running.count("learner", "train_step")
-                and all(any(running.rows("actor", task=task)) for task in (0, 1))
-            )
+            lambda: all(any(running.rows("actor", task=task)) for task in (0, 1))
         )
         lost = running.rows("actor", task=1)[-1]["pid"]
         raylet = cluster.node_of(lost)
