@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import socket
+from pathlib import Path
+
 import psutil
 
-from experiment import available_memory
+from experiment import available_memory, run_dir
 from experiment.errors import ConfigurationError
+from reverb_server import figures
 
 # What one process takes, most of it for TensorFlow's code (docs/performance.md), and
 # what of it is shared with no other process.
 _PROCESS_BYTES = 500_000_000
 _OWN_BYTES = 230_000_000
+
+# Name of Ray's process on each node.
+_RAYLET = "raylet"
 
 OTHERS = 3  # Server, learner, eval job.
 
@@ -58,3 +65,19 @@ def _warning(what: str, size: int) -> str | None:
         f"warning: {what} need about {size / 1e9:.1f} GB of memory, and "
         f"{available / 1e9:.1f} GB are available. If processes are killed, start fewer."
     )
+
+
+def is_of_new_actors(root_dir: Path) -> bool:
+    """Whether new actors of a run come to this machine, as far as can be known.
+
+    Those of a Ray cluster come to any of its nodes, and all that it runs is below its
+    raylets, the server too.
+    """
+    server = run_dir.last_row(root_dir, figures.SERVER)
+    if server.get("host") != socket.gethostname():
+        return False
+    try:
+        above = [each.name() for each in psutil.Process(server["pid"]).parents()]
+    except psutil.Error:  # It has died just now; who starts it again is not known.
+        return True
+    return _RAYLET not in above

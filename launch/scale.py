@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import time
 from pathlib import Path
 from typing import Any, Callable
 
-import psutil
 from absl import flags
 
 from experiment import flags as shared_flags
@@ -28,9 +26,6 @@ _NUM_ACTORS = flags.DEFINE_integer(
 )
 
 _POLL_S = 0.1
-
-# Name of Ray's process on each node.
-_RAYLET = "raylet"
 
 # Seconds for the server to answer; one that has just died needs some to come back.
 _ANSWER_TIMEOUT_S = 120.0
@@ -90,7 +85,7 @@ def scale(root_dir: Path, num_actors: int, say: Callable[[str], None]) -> str:
       TimeoutError: It has taken the number up, but has not got there in time.
     """
     start, before = time.monotonic(), _scalable(root_dir).num_actors
-    if starts_here(root_dir):
+    if memory.is_of_new_actors(root_dir):
         memory.check(num_actors)
         warning = memory.warning_of_more(max(num_actors - before, 0))
         if warning:
@@ -110,22 +105,6 @@ def scale(root_dir: Path, num_actors: int, say: Callable[[str], None]) -> str:
         )
     seconds = time.monotonic() - start
     return f"{num_actors} actors at work ({before} before), after {seconds:.0f} s"
-
-
-def starts_here(root_dir: Path) -> bool:
-    """Whether new actors of a run come to this machine, as far as can be known.
-
-    Those of a Ray cluster come to any of its nodes, and all that it runs is below its
-    raylets, the server too.
-    """
-    server = run_dir.last_row(root_dir, figures.SERVER)
-    if server.get("host") != socket.gethostname():
-        return False
-    try:
-        above = [each.name() for each in psutil.Process(server["pid"]).parents()]
-    except psutil.Error:  # It has died just now; who starts it again is not known.
-        return True
-    return _RAYLET not in above
 
 
 def _scalable(root_dir: Path) -> Manifest:

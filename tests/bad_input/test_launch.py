@@ -112,7 +112,7 @@ def test_what_the_server_refuses_ends_all_processes(launch: Launch) -> None:
     )
     assert command.wait() == 2
     _, _, warning, *_, last = command.output.splitlines()
-    assert warning.startswith(f"warning: --num_actors is {too_many}; they, server,")
+    assert warning.startswith(f"warning: {too_many} actors on this machine, server,")
     assert last.startswith("reverb_server failed (exit code 2")
     assert "did you mean CartPole-v" in last
     command.assert_nothing_is_left(timeout_s=1)

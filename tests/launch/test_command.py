@@ -29,7 +29,7 @@ def write(*_):
     threading.Event().wait(60)
 
 page.write = write
-command.flags.read = lambda: options(Path(sys.argv[1]))
+command.flags.read = lambda _: options(Path(sys.argv[1]))
 command._run_processes = lambda *_: Outcome("failed", 1, "the learner broke")
 process.run(command.main)
 """

@@ -18,7 +18,7 @@ import pytest
 
 from experiment import run_dir
 from experiment.process import GRACE_S
-from launch import scale as scale_lib
+from launch import memory
 from tests.faults.running import UNHURRIED, WITHOUT_END, Running, running_in
 from tests.launch.a_run import MANIFEST
 from tests.system.commands import CHECKOUT, TIMEOUT_S
@@ -147,7 +147,7 @@ def test_the_memory_of_this_machine_is_asked_for_actors_that_come_here(
     row: dict[str, Any] = {"role": "reverb_server", "task": 0, "host": "another"}
     metrics = tmp_path / run_dir.METRICS
     metrics.write_text(json.dumps({**row, "pid": 1}) + "\n")
-    assert not scale_lib.starts_here(tmp_path)
+    assert not memory.is_of_new_actors(tmp_path)
     program = tmp_path / above
     program.symlink_to(sys.executable)
     with subprocess.Popen(
@@ -158,7 +158,7 @@ def test_the_memory_of_this_machine_is_asked_for_actors_that_come_here(
         row.update(host=socket.gethostname(), pid=server.pid)
         metrics.write_text(json.dumps(row) + "\n")
         try:
-            assert scale_lib.starts_here(tmp_path) == here
+            assert memory.is_of_new_actors(tmp_path) == here
         finally:
             server.kill()
-    assert scale_lib.starts_here(tmp_path)
+    assert memory.is_of_new_actors(tmp_path)
