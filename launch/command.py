@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import Callable
@@ -60,14 +61,18 @@ def _run_here(options: Options, stop: process.StopSignal, view: View) -> Outcome
 def _run_processes(options: Options, stop: process.StopSignal, view: View) -> Outcome:
     """One process a role."""
     memory.check(options.num_actors)
-    holder, port = port_lib.reserve(options.port)
+    wanted = [options.port] + [None] * (options.num_replay_servers - 1)
+    holders, (port, *shard_ports) = zip(*map(port_lib.reserve, wanted))
     view.say(screen.greeting(options, port))
     warning = memory.warning(options.num_actors)
     if warning:
         view.warn(warning)
     logs_dir = options.root_dir / run_dir.LOGS_DIR
-    with holder, children.starting_here(logs_dir) as start:
-        supervisor = Supervisor(options, f"localhost:{port}", start, view)
+    with contextlib.ExitStack() as stack:
+        for holder in holders:
+            stack.enter_context(holder)
+        start = stack.enter_context(children.starting_here(logs_dir))
+        supervisor = Supervisor(options, f"localhost:{port}", start, view, shard_ports)
         stop.at_last = supervisor.kill
         return supervisor.run(stop)
 

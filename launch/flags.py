@@ -16,6 +16,7 @@ from launch.options import Options
 from reverb_server import port as port_lib
 
 _NUM_ACTORS = shared_flags.define_num_actors()
+_NUM_REPLAY_SERVERS = shared_flags.define_num_replay_servers()
 _GIN_FILE, _GIN_BINDINGS = shared_flags.define_gin()
 _ROOT_DIR = shared_flags.define_root_dir("default: a new one in runs/")
 _TARGET_RETURN = shared_flags.define_target_return()
@@ -51,6 +52,7 @@ def read(learner_is_here: bool = True) -> Options:
       ConfigurationError: A value is wrong.
     """
     shared_flags.check_num_actors(_NUM_ACTORS.value)
+    shared_flags.check_num_replay_servers(_NUM_REPLAY_SERVERS.value)
     check_number("--max_restarts", _MAX_RESTARTS.value, at_least=0, integer=True)
     if _DISCARD_REPLAY.value and not _RESUME.value:
         raise ConfigurationError(
@@ -77,6 +79,7 @@ def read(learner_is_here: bool = True) -> Options:
     root_dir = _root_dir()
     return Options(
         num_actors=_num_actors(root_dir),
+        num_replay_servers=_num_replay_servers(root_dir),
         gin_file=gin_file,
         gin_bindings=bindings,
         root_dir=root_dir,
@@ -97,6 +100,11 @@ def _check_in_process(learner_device: LearnerDevice) -> None:
     if flags.FLAGS["num_actors"].present:
         raise ConfigurationError(
             "--num_actors cannot be given with --in_process, which has one actor."
+        )
+    if (_NUM_REPLAY_SERVERS.value or 1) > 1:
+        raise ConfigurationError(
+            f"--num_replay_servers is {_NUM_REPLAY_SERVERS.value}, but --in_process has "
+            "one server; leave one of the two out."
         )
     if learner_device.kind == GPU:
         raise ConfigurationError(
@@ -124,6 +132,13 @@ def _num_actors(root_dir: Path) -> int:
     if _RESUME.value and not flags.FLAGS["num_actors"].present:
         return run_dir.read_manifest(root_dir).num_actors
     return int(_NUM_ACTORS.value)
+
+
+def _num_replay_servers(root_dir: Path) -> int:
+    """As asked for; a resumed run has its own, and its server refuses others."""
+    if _RESUME.value and not _IN_PROCESS.value:
+        return run_dir.read_manifest(root_dir).num_replay_servers
+    return _NUM_REPLAY_SERVERS.value or 1
 
 
 def _root_dir() -> Path:

@@ -21,6 +21,7 @@ class Options:
     """
 
     num_actors: int
+    num_replay_servers: int
     gin_file: str | None
     gin_bindings: list[str]
     root_dir: Path

@@ -25,6 +25,7 @@ _ROOT_DIR = shared_flags.define_root_dir("required")
 _GIN_FILE, _GIN_BINDINGS = shared_flags.define_gin()
 _SEED = shared_flags.define_seed()
 _NUM_ACTORS = shared_flags.define_num_actors()
+_NUM_REPLAY_SERVERS = shared_flags.define_num_replay_servers()
 _RESUME = shared_flags.define_resume()
 _DISCARD_REPLAY = shared_flags.define_discard_replay()
 _PORT = flags.DEFINE_integer("port", 8008, "Port to serve at, on all interfaces.")
@@ -50,6 +51,7 @@ def _was_served(root_dir: Path) -> bool:
 def _start_run(root_dir: Path) -> tuple[definition.Experiment, manifest.Manifest]:
     """A new run, or one that is resumed."""
     shared_flags.check_num_actors(_NUM_ACTORS.value)
+    shared_flags.check_num_replay_servers(_NUM_REPLAY_SERVERS.value)
     return run_start.start_run(
         run_dir.claim(root_dir, _RESUME.value),
         gin_file=_GIN_FILE.value,
@@ -57,6 +59,7 @@ def _start_run(root_dir: Path) -> tuple[definition.Experiment, manifest.Manifest
         seed=_SEED.value,
         num_actors=_NUM_ACTORS.value,
         resume=_RESUME.value,
+        num_replay_servers=_NUM_REPLAY_SERVERS.value,
     )
 
 

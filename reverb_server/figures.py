@@ -10,22 +10,25 @@ import enum
 import math
 from typing import Any
 
-SERVER, ACTOR, LEARNER, EVAL_JOB, RUN = (
+SERVER, ACTOR, LEARNER, EVAL_JOB, SHARD, RUN = (
     "reverb_server",
     "actor",
     "learner",
     "eval_job",
+    "replay_shard",
     "run",
 )
 
-# Those that send their rows to the server, and all that have any.
-MEMBERS = (ACTOR, LEARNER, EVAL_JOB)
-PROCESSES = (SERVER, *MEMBERS)
+# The processes of every run; all that there can be; those that send their rows to the
+# server.
+PROCESSES = (SERVER, ACTOR, LEARNER, EVAL_JOB)
+ALL_PROCESSES = (*PROCESSES, SHARD)
+MEMBERS = (ACTOR, LEARNER, EVAL_JOB, SHARD)
 
 
 def process_name(role: str, task: int) -> str:
     """What a process is called: its folder of curves, its log, in sentences."""
-    return f"{role}-{task}" if role == ACTOR else role
+    return f"{role}-{task}" if role in (ACTOR, SHARD) else role
 
 
 # The figures over which TensorBoard draws all others, and its groups of these.
@@ -66,25 +69,25 @@ class Figure:
 
 _TRANSITIONS = "transitions"
 
-TIME = Figure("time", (*PROCESSES, RUN), Kind.TIME, "s", "When the row was made.")
+TIME = Figure("time", (*ALL_PROCESSES, RUN), Kind.TIME, "s", "When the row was made.")
 
 FIGURES = (
     TIME,
-    Figure("role", (*PROCESSES, RUN), Kind.TEXT, "", "Whose row it is."),
-    Figure("task", PROCESSES, Kind.TEXT, "", "Number of the process in its role."),
-    Figure("host", PROCESSES, Kind.TEXT, "", "Name of the machine it runs on."),
-    Figure("pid", PROCESSES, Kind.TEXT, "", "Its process id there."),
-    Figure("memory_mb", PROCESSES, Kind.VALUE, "MiB", "Resident memory."),
+    Figure("role", (*ALL_PROCESSES, RUN), Kind.TEXT, "", "Whose row it is."),
+    Figure("task", ALL_PROCESSES, Kind.TEXT, "", "Number of the process in its role."),
+    Figure("host", ALL_PROCESSES, Kind.TEXT, "", "Name of the machine it runs on."),
+    Figure("pid", ALL_PROCESSES, Kind.TEXT, "", "Its process id there."),
+    Figure("memory_mb", ALL_PROCESSES, Kind.VALUE, "MiB", "Resident memory."),
     Figure(
         "cpu_percent",
-        PROCESSES,
+        ALL_PROCESSES,
         Kind.VALUE,
         "% of a core",
         "Processor time since the row before.",
     ),
     Figure(
         "problem",
-        (SERVER, LEARNER),
+        (SERVER, LEARNER, SHARD),
         Kind.ALARM,
         "",
         "What could not be stored or served, and why; None if all was.",
@@ -148,6 +151,26 @@ FIGURES = (
         Kind.ALARM,
         "",
         "Who waits for whom, why, and what helps; None while the run moves.",
+    ),
+    Figure(
+        "shard_env_steps",
+        (SERVER,),
+        Kind.TEXT,
+        "",
+        "Those of `env_steps` that each further replay server counts; only if there "
+        "are some.",
+    ),
+    # --- Replay shard -------------------------------------------------------------
+    Figure(
+        "address", (SHARD,), Kind.TEXT, "", "Of its server, as the first one hears it."
+    ),
+    Figure("replay_size", (SHARD,), Kind.VALUE, _TRANSITIONS, "In its replay table."),
+    Figure(
+        "env_steps_per_s",
+        (SHARD,),
+        Kind.VALUE,
+        "1/s",
+        "Environment steps a second that were inserted since the row before.",
     ),
     # --- Actor --------------------------------------------------------------------
     Figure("env_steps", (ACTOR,), Kind.COUNT, "steps", "Taken by this process so far."),

@@ -19,6 +19,7 @@ def options(root_dir: Path, **changes: Any) -> Options:
     """Options as `options.read` would make them."""
     usual = Options(
         num_actors=2,
+        num_replay_servers=1,
         gin_file=None,
         gin_bindings=[],
         root_dir=root_dir,

@@ -204,7 +204,7 @@ def test_a_queue_that_a_table_starves_can_be_closed(
     queue = start(replay_dataset(learning.run.address, layout, BATCH_SIZE), 4)
     assert not queue.wait(1, timeout_s=0.2)
     queue.close()
-    assert not queue._thread.is_alive()
+    assert not queue._fillers[0].thread.is_alive()
 
 
 def test_a_queue_that_is_renewed_samples_anew(start: Start) -> None:
@@ -234,7 +234,7 @@ def test_a_starved_queue_can_be_renewed_and_closed(
     learning.fill()
     assert queue.wait(1, DEADLINE_S)
     queue.close()
-    assert not queue._thread.is_alive()
+    assert not queue._fillers[0].thread.is_alive()
 
 
 def test_nobody_else_is_cancelled_when_a_queue_is_renewed(
