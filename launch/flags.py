@@ -103,8 +103,8 @@ def _check_in_process(learner_device: LearnerDevice) -> None:
         )
     if (_NUM_REPLAY_SERVERS.value or 1) > 1:
         raise ConfigurationError(
-            f"--num_replay_servers is {_NUM_REPLAY_SERVERS.value}, but --in_process has "
-            "one server; leave one of the two out."
+            f"--num_replay_servers is {_NUM_REPLAY_SERVERS.value}, but --in_process "
+            "has one server; leave one of the two out."
         )
     if learner_device.kind == GPU:
         raise ConfigurationError(

@@ -64,7 +64,7 @@ class Supervisor:
           address: host:port of the server, for all others; the port is held for it.
           start: Starts a process.
           view: Where the user looks.
-          shard_ports: Of the further replay servers on the host of the server, held too.
+          shard_ports: Of the further replay servers, on the server's host; held too.
         """
         self._options = options
         self._shard_ports = shard_ports

@@ -2,3 +2,7 @@
 
 It joins at the run's first server, which has everything else.
 """
+
+from experiment import requirements
+
+requirements.require()

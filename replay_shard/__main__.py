@@ -31,6 +31,15 @@ _IS_RESTART = flags.DEFINE_boolean(
 )
 
 
+def _held_port(stack: contextlib.ExitStack) -> int:
+    """The port to serve at, held until the end of `stack` if nobody else holds it."""
+    if _IS_SUPERVISED.value and _PORT.value is not None:
+        return _PORT.value
+    holder, port = port_lib.reserve(_PORT.value)
+    stack.enter_context(holder)
+    return port
+
+
 def main() -> int:
     """Parses, joins, holds the port, serves."""
     stop = process.StopSignal()
@@ -39,10 +48,7 @@ def main() -> int:
     check_number("--shard", _SHARD.value, at_least=1, integer=True)
     folder = shared_flags.given_folder(_ROOT_DIR)
     with contextlib.ExitStack() as stack:
-        port = _PORT.value
-        if not _IS_SUPERVISED.value:
-            holder, port = port_lib.reserve(port)
-            stack.enter_context(holder)
+        port = _held_port(stack)
         run = membership.Membership(address, figures.SHARD, stop, _SHARD.value)
         root_dir = folder or Path(run.manifest.root_dir)
         run_dir.require_writable(root_dir)

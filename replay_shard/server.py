@@ -170,13 +170,13 @@ def _require_place(run: Membership, number: int, address: str) -> None:
     if number > len(places):
         raise ConfigurationError(
             f"--shard is {number}, but the run at {run.address} has "
-            f"{run.manifest.num_replay_servers} replay servers, the first one included; "
-            f"start its server with --num_replay_servers={number + 1}, or leave this "
-            "one out."
+            f"{run.manifest.num_replay_servers} replay servers, the first one "
+            f"included; start that with --num_replay_servers={number + 1}, or leave "
+            "this one out."
         )
     known = places[number - 1]
     if known not in ("", address):
         raise ConfigurationError(
             f"replay shard {number} of this run is at {known}, and would be at "
-            f"{address} now; start it there again, by --port={known.rpartition(':')[2]}."
+            f"{address} now; start it there, by --port={known.rpartition(':')[2]}."
         )

@@ -55,6 +55,7 @@ def test_without_flags_a_run_gets_the_defaults_and_a_new_folder(
     options = read()
     assert options == Options(
         num_actors=2,
+        num_replay_servers=1,
         gin_file=None,
         gin_bindings=[],
         root_dir=options.root_dir,
@@ -92,6 +93,7 @@ def test_each_flag_is_taken(read: Read, tmp_path: Path) -> None:
     )
     assert options == Options(
         num_actors=5,
+        num_replay_servers=1,
         gin_file=str(tmp_path / "mine.gin"),
         gin_bindings=["a = 1", "b = [1, 2]"],
         root_dir=tmp_path / "some" / "where",
