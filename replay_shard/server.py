@@ -115,7 +115,6 @@ class ShardServer:
             if time.monotonic() - heard_at > _OVER_S:
                 break
         self.keep_snapshots()
-        self._run.leave()
         self.stop()
 
     def keep_snapshots(self) -> None:
@@ -130,7 +129,9 @@ class ShardServer:
         return self._counts().inserted * self._items
 
     def stop(self) -> None:
-        """Stops the server."""
+        """Leaves the run, and stops the server, which counts nothing any longer."""
+        self._run.leave()
+        self._run.report_from(dict)
         self._server.stop()
         os.close(self._lock)
 

@@ -6,7 +6,9 @@ import dataclasses
 import logging
 from typing import Any
 
+from experiment.errors import ConfigurationError
 from experiment.manifest import Manifest
+from reverb_server import address as address_lib
 from reverb_server import shard as shard_lib
 from reverb_server.replay_figures import Counts
 from reverb_server.shard import Shard
@@ -58,9 +60,18 @@ class KnownShards:
         return {_FIGURE: self.env_steps} if self._known else {}
 
     def hear(self, row: dict[str, Any]) -> None:
-        """Takes a row of theirs, which says where it is."""
+        """Takes a row of theirs, which says where it is; what is no address is dropped.
+
+        The first address stays: each comes back where it was.
+        """
         address = row.get("address")
-        if isinstance(address, str):
+        if not isinstance(address, str) or row["task"] in self._told:
+            return
+        try:
+            address_lib.parse_address(address)
+        except ConfigurationError as error:  # Anybody can write rows.
+            logging.warning("replay shard %d is nowhere: %s", row["task"], error)
+        else:
             self._told[row["task"]] = address
 
     def update(self, manifest: Manifest) -> Manifest:
@@ -70,7 +81,7 @@ class KnownShards:
         or was restored, has lost experience, but the steps were taken.
         """
         addresses = [
-            self._told.get(number, address)
+            address or self._told.get(number, "")
             for number, address in enumerate(manifest.replay_shards, start=1)
         ]
         manifest = dataclasses.replace(manifest, replay_shards=addresses)

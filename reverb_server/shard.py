@@ -89,9 +89,9 @@ class Shard:
 
     def _watch(self) -> None:
         while not self._leaving.wait(_POLL_S):
-            self._look()
+            answers = self._look()
             silent_s = time.monotonic() - self._answered_at
-            if silent_s > _LOST_S and not self.is_lost:
+            if not answers and silent_s > _LOST_S and not self.is_lost:
                 self.is_lost = True
                 logging.warning(
                     "%s at %s is lost, with its share of the replay: the run goes on "
@@ -100,14 +100,15 @@ class Shard:
                     self.address,
                 )
 
-    def _look(self) -> None:
+    def _look(self) -> bool:
+        """Takes notice of what it holds; returns whether it answers."""
         try:
             info = self.client.server_info(timeout=_ANSWER_S)
         except address_lib.NO_ANSWER:
-            return
+            return False
         found = Identity.read(info)
         if found is None or found.run_id != self._name:
-            return  # Another has its port, which is as good as no answer.
+            return False  # Another has its port, which is as good as no answer.
         self._answered_at = time.monotonic()
         self._take(Counts.of(info[tables.REPLAY]))
         was_lost, before = self.is_lost, self._life
@@ -116,6 +117,7 @@ class Shard:
             logging.warning("%s has come back", self._label)
             for callback in self._on_return:
                 callback()
+        return True
 
     def _take(self, new: Counts) -> None:
         """Counts on, though a server that was started again counts from less."""

@@ -123,6 +123,8 @@ def test_one_process_has_one_actor(read: Read) -> None:
         read("--in_process", "--num_actors=2")
     with pytest.raises(ConfigurationError, match="GPU cannot be asked for with --in_"):
         read("--in_process", "--require_gpu")
+    with pytest.raises(ConfigurationError, match="--num_replay_servers is 2, but"):
+        read("--in_process", "--num_replay_servers=2")
 
 
 def test_a_gpu_that_is_required_is_looked_for_before_anything_is_made(
@@ -190,6 +192,7 @@ def test_a_resume_may_begin_with_an_empty_replay_table(
     ("arguments", "said"),
     [
         (["--num_actors=0"], "--num_actors is 0"),
+        (["--num_replay_servers=0"], "--num_replay_servers is 0"),
         (["--max_restarts=-1"], "--max_restarts is -1"),
         (["--port=0"], "--port is 0"),
         (["--port=65536"], "--port is 65536"),
