@@ -78,7 +78,8 @@ class KnownShards:
         """The manifest as it has to be now.
 
         One that comes back with less than it has counted, since its table began empty
-        or was restored, has lost experience, but the steps were taken.
+        or was restored, has lost experience, but the steps were taken. What it counts
+        anew before the next look at it, within a second, is not told from these.
         """
         addresses = [
             address or self._told.get(number, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ class ShardedRun:
 
     def serve_shard(self, number: int = 1, **arguments: Any) -> ShardServer:
         """Starts the other one, and lets the first hear of it."""
-        run = Membership(self.first.address, figures.SHARD, StopByHand(), number)
+        run = self.join(figures.SHARD, number)
         port = self._holders[1][1]
         self.shard = ShardServer(run, number, port, self._folder, **arguments)
         run._send()
@@ -81,6 +82,8 @@ class ShardedRun:
         if self.shard is not None:
             self.stop_shard()
         self.first.stop()
+        shards = [each for each in threading.enumerate() if "shard" in each.name]
+        assert shards == []  # At the end of the process they would be in Reverb.
 
     def is_known(self) -> bool:
         """Whether the run knows where the other one is."""
@@ -176,6 +179,7 @@ def test_a_run_goes_on_without_a_server_that_is_lost(
     shard = run.serve_shard(is_restart=True)
     assert inserted(shard) == 0
     wait_until(lambda: returned and not actor.shards[0].is_lost)
+    wait_until(lambda: run.row()["shard_env_steps"] == [0])
     write(actor, cartpole, rounds=2)
     wait_until(lambda: inserted(shard) == 2)
     wait_until(lambda: run.row()["env_steps"] == (10 + 5 + 2) * ITEM)
