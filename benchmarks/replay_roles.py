@@ -89,12 +89,12 @@ def write(case: Case, port: int) -> None:
     layout = layout_of(case)
     client, _ = address_lib.connect(f"localhost:{port}", lambda: False)
     writer = ReplayWriter(client, layout, _ENVS, lambda: True)
-    rounds = itertools.cycle([_steps(case) for _ in range(_ROUNDS)])
+    rounds = itertools.cycle([steps_of(case) for _ in range(_ROUNDS)])
     while True:
         writer(next(rounds))
 
 
-def _steps(case: Case) -> trajectory.Trajectory:
+def steps_of(case: Case) -> trajectory.Trajectory:
     """Random steps of all environments, in episodes without an end."""
     sampled = tensor_spec.sample_spec_nest(steps_spec(case), outer_dims=(_ENVS,))
     steps = tf.nest.map_structure(lambda column: column.numpy(), sampled)
