@@ -38,10 +38,12 @@ def write(case: Case, ports: Sequence[int]) -> None:
         client, _ = address_lib.connect(f"localhost:{port}", lambda: False)
         writer = ReplayWriter(client, layout, len(range(_ENVS)[own]), lambda: True)
         parts.append(Part(writer, own, lambda: False))
-    writer_of_all = ShardedWriter(parts) if len(parts) > 1 else parts[0].writer
+    write_steps: ReplayWriter | ShardedWriter = parts[0].writer
+    if len(parts) > 1:
+        write_steps = ShardedWriter(parts)
     rounds = itertools.cycle([replay_roles.steps_of(case) for _ in range(_ROUNDS)])
     for number, steps in enumerate(rounds):
-        writer_of_all(steps)
+        write_steps(steps)
         if number == _WARM_UP:
             print(json.dumps({"rounds": number}), flush=True)
 

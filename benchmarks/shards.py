@@ -8,6 +8,7 @@ they share its processors: more of them can pay only if it has some to spare.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -64,7 +65,8 @@ def measure(servers: int, per_item: int, seconds: float) -> tuple[float, float]:
             start(f"writer-{each}", "writer", *ports) for each in range(_WRITERS)
         ]
         for writer in writers:
-            children.wait("writers", lambda w=writer: last_report(w), START_TIMEOUT_S)
+            look = functools.partial(last_report, writer)
+            children.wait("writers", look, START_TIMEOUT_S)
         written = _rate(children, serving, seconds)
         children.wait(
             "filled tables", lambda: _total(serving, _FILLED), START_TIMEOUT_S
