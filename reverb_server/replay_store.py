@@ -81,9 +81,9 @@ class ReplayStore:
           sender: Of rows to it.
           shards: The further ones.
         """
-        self._first = _Store(client, sender)
-        self._others = [
-            (shard, _Store(shard.client, _sender_to(shard))) for shard in shards
+        self._stores: list[tuple[Shard | None, _Store]] = [
+            (None, _Store(client, sender)),
+            *((shard, _Store(shard.client, _sender_to(shard))) for shard in shards),
         ]
 
     def store(self, train_step: int, stop: process.StopSignal) -> str | None:
@@ -96,28 +96,31 @@ class ReplayStore:
         Returns:
           Why one could not be written, on one line; None if all were.
         """
-        lost = [shard for shard, _ in self._others if shard.is_lost]
-        stores = [
-            self._first,
-            *(each for shard, each in self._others if shard not in lost),
-        ]
-        if any(each.is_busy for each in stores):
+        begun = [(shard, each) for shard, each in self._stores if not _is_lost(shard)]
+        if any(each.is_busy for _, each in begun):
             return "the server is still writing the former one"
-        for each in stores:
+        for _, each in begun:
             each.begin(train_step)
         deadline = time.monotonic() + _CHECKPOINT_TIMEOUT_S
         while time.monotonic() < deadline:
-            busy = [each for each in stores if each.is_busy]
+            # One that is lost meanwhile is not waited for.
+            busy = [s for shard, s in begun if s.is_busy and not _is_lost(shard)]
             if not busy:
                 break
             if stop.is_set():  # There are seconds left, for the weights too.
                 deadline = min(deadline, time.monotonic() + process.GRACE_S / 2)
             busy[0].wait(_POLL_S)
-        problems = [each.problem for each in stores if each.problem]
+        problems = [each.problem for _, each in begun if each.problem]
+        lost = [shard for shard, _ in self._stores if shard and shard.is_lost]
         if lost:
             numbers = ", ".join(str(shard.number) for shard in lost)
             problems.append(f"replay shard {numbers} is lost, and so is its share")
         return "; ".join(problems) or None
+
+
+def _is_lost(shard: Shard | None) -> bool:
+    """Whether a further server is; the first one is waited for."""
+    return shard is not None and shard.is_lost
 
 
 def _sender_to(shard: Shard) -> TelemetrySender:
