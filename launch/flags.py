@@ -136,9 +136,11 @@ def _num_actors(root_dir: Path) -> int:
 
 def _num_replay_servers(root_dir: Path) -> int:
     """As asked for; a resumed run has its own, and its server refuses others."""
+    if _NUM_REPLAY_SERVERS.value is not None:
+        return _NUM_REPLAY_SERVERS.value
     if _RESUME.value and not _IN_PROCESS.value:
         return run_dir.read_manifest(root_dir).num_replay_servers
-    return _NUM_REPLAY_SERVERS.value or 1
+    return 1
 
 
 def _root_dir() -> Path:

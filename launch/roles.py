@@ -78,6 +78,7 @@ def _server_flags(options: Options, address: str) -> list[str]:
         f"--root_dir={options.root_dir}",
         *(f"--gin_bindings={binding}" for binding in options.gin_bindings),
         f"--num_actors={options.num_actors}",
+        f"--num_replay_servers={options.num_replay_servers}",
         f"--port={address.rpartition(':')[2]}",
         "--is_supervised",
         f"--resume={options.resume}",
@@ -85,8 +86,6 @@ def _server_flags(options: Options, address: str) -> list[str]:
     ]
     if options.gin_file is not None:
         server.append(f"--gin_file={options.gin_file}")
-    if options.num_replay_servers > 1:
-        server.append(f"--num_replay_servers={options.num_replay_servers}")
     if options.seed is not None:
         server.append(f"--seed={options.seed}")
     if options.metrics_address is not None:

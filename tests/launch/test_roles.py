@@ -62,6 +62,7 @@ def test_the_server_is_told_everything_and_the_others_where_it_is(
         "--gin_bindings": ["Replay.batch_size = 16", "a.b = 'c=d'"],
         "--seed": ["11"],
         "--num_actors": ["4"],
+        "--num_replay_servers": ["1"],
         "--port": ["8123"],
         "--is_supervised": [""],
         "--resume": ["True"],
