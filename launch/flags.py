@@ -51,16 +51,12 @@ def read(learner_is_here: bool = True) -> Options:
     Raises:
       ConfigurationError: A value is wrong.
     """
-    shared_flags.check_num_actors(_NUM_ACTORS.value)
-    shared_flags.check_num_replay_servers(_NUM_REPLAY_SERVERS.value)
-    check_number("--max_restarts", _MAX_RESTARTS.value, at_least=0, integer=True)
+    _check_numbers()
     if _DISCARD_REPLAY.value and not _RESUME.value:
         raise ConfigurationError(
             "--discard_replay means nothing without --resume: a new run begins with an "
             "empty replay table anyway."
         )
-    if _PORT.value is not None:
-        check_number("--port", _PORT.value, at_least=1, at_most=65535, integer=True)
     metrics_address = port_lib.metrics_address(_METRICS_PORT.value, _METRICS_HOST.value)
     if metrics_address:
         port_lib.require_free(*metrics_address)
@@ -93,6 +89,15 @@ def read(learner_is_here: bool = True) -> Options:
         max_restarts=_MAX_RESTARTS.value,
         learner_device=learner_device,
     )
+
+
+def _check_numbers() -> None:
+    """Refuses those that are out of range."""
+    shared_flags.check_num_actors(_NUM_ACTORS.value)
+    shared_flags.check_num_replay_servers(_NUM_REPLAY_SERVERS.value)
+    check_number("--max_restarts", _MAX_RESTARTS.value, at_least=0, integer=True)
+    if _PORT.value is not None:
+        check_number("--port", _PORT.value, at_least=1, at_most=65535, integer=True)
 
 
 def _check_in_process(learner_device: LearnerDevice) -> None:

@@ -10,14 +10,8 @@ import enum
 import math
 from typing import Any
 
-SERVER, ACTOR, LEARNER, EVAL_JOB, SHARD, RUN = (
-    "reverb_server",
-    "actor",
-    "learner",
-    "eval_job",
-    "replay_shard",
-    "run",
-)
+SERVER, ACTOR, LEARNER = "reverb_server", "actor", "learner"
+EVAL_JOB, SHARD, RUN = "eval_job", "replay_shard", "run"
 
 # The processes of every run; all that there can be; those that send their rows to the
 # server.
@@ -95,7 +89,13 @@ FIGURES = (
     Figure("has_left", MEMBERS, Kind.TEXT, "", "True in its last row."),
     # --- Server -------------------------------------------------------------------
     Figure("num_actors", (SERVER,), Kind.VALUE, "actors", "Asked for last."),
-    Figure("replay_size", (SERVER,), Kind.VALUE, _TRANSITIONS, "In the replay table."),
+    Figure(
+        "replay_size",
+        (SERVER, SHARD),
+        Kind.VALUE,
+        _TRANSITIONS,
+        "In the replay table.",
+    ),
     Figure(
         "replay_max_size",
         (SERVER,),
@@ -112,7 +112,7 @@ FIGURES = (
     ),
     Figure(
         "env_steps_per_s",
-        (SERVER,),
+        (SERVER, SHARD, ACTOR),
         Kind.VALUE,
         "1/s",
         "Environment steps a second since the row before.",
@@ -152,35 +152,10 @@ FIGURES = (
         "",
         "Who waits for whom, why, and what helps; None while the run moves.",
     ),
-    Figure(
-        "shard_env_steps",
-        (SERVER,),
-        Kind.TEXT,
-        "",
-        "Those of `env_steps` that each further replay server counts; only if there "
-        "are some.",
-    ),
-    # --- Replay shard -------------------------------------------------------------
-    Figure(
-        "address", (SHARD,), Kind.TEXT, "", "Of its server, as the first one hears it."
-    ),
-    Figure("replay_size", (SHARD,), Kind.VALUE, _TRANSITIONS, "In its replay table."),
-    Figure(
-        "env_steps_per_s",
-        (SHARD,),
-        Kind.VALUE,
-        "1/s",
-        "Environment steps a second that were inserted since the row before.",
-    ),
+    Figure("shard_env_steps", (SERVER,), Kind.TEXT, "", "Of them, each shard's."),
+    Figure("address", (SHARD,), Kind.TEXT, "", "As the first server hears it."),
     # --- Actor --------------------------------------------------------------------
     Figure("env_steps", (ACTOR,), Kind.COUNT, "steps", "Taken by this process so far."),
-    Figure(
-        "env_steps_per_s",
-        (ACTOR,),
-        Kind.VALUE,
-        "1/s",
-        "Taken a second since the row before.",
-    ),
     Figure("episodes", (ACTOR,), Kind.COUNT, "episodes", "Ended so far."),
     Figure(
         "average_return",

@@ -51,6 +51,10 @@ class KnownShards:
         """
         return cls(address, known.get(_FIGURE, [0] * (servers - 1)), items)
 
+    def left_out_of(self, known: dict[str, Any]) -> int:
+        """Environment steps of such a row without theirs."""
+        return int(known.get("env_steps", 0)) - sum(self._known)
+
     def forget(self) -> None:
         """Takes what they counted for what they will: they are restored too."""
         self._known = [0] * len(self._known)

@@ -109,8 +109,7 @@ class RunServer:
         self._keeper = SnapshotKeeper(self._snapshots, self.env_steps)
         servers = manifest.num_replay_servers
         self._shards = KnownShards.of(self.address, known, servers, self._items)
-        own_steps = known.get("env_steps", 0) - sum(self._shards.env_steps)
-        self._publish(root_dir, own_steps, restored)
+        self._publish(root_dir, self._shards.left_out_of(known), restored)
         if restored and not is_restart:
             self._shards.forget()
         can_scale = functools.partial(scaling.check, experiment, servers=servers)
