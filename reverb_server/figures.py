@@ -13,8 +13,7 @@ from typing import Any
 SERVER, ACTOR, LEARNER = "reverb_server", "actor", "learner"
 EVAL_JOB, SHARD, RUN = "eval_job", "replay_shard", "run"
 
-# The processes of every run; all that there can be; those that send their rows to the
-# server.
+# Processes of every run; all there can be; those that send their rows to the server.
 PROCESSES = (SERVER, ACTOR, LEARNER, EVAL_JOB)
 ALL_PROCESSES = (*PROCESSES, SHARD)
 MEMBERS = (ACTOR, LEARNER, EVAL_JOB, SHARD)
@@ -152,7 +151,13 @@ FIGURES = (
         "",
         "Who waits for whom, why, and what helps; None while the run moves.",
     ),
-    Figure("shard_env_steps", (SERVER,), Kind.TEXT, "", "Of them, each shard's."),
+    Figure(
+        "shard_env_steps",
+        (SERVER,),
+        Kind.TEXT,
+        "",
+        "Of `env_steps`, each shard's part.",
+    ),
     Figure("address", (SHARD,), Kind.TEXT, "", "As the first server hears it."),
     # --- Actor --------------------------------------------------------------------
     Figure("env_steps", (ACTOR,), Kind.COUNT, "steps", "Taken by this process so far."),
