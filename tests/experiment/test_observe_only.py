@@ -26,16 +26,16 @@ def wrapped_cartpole() -> py_environment.PyEnvironment:
     return wrappers.PyEnvironmentBaseWrapper(cartpole())
 
 
-@pytest.mark.parametrize(
-    "factory",
-    [
-        cartpole,
-        wrapped_cartpole,
-        pytest.param(
-            functools.partial(envpool_environment, "CartPole-v1"), marks=needs_envpool
-        ),
-    ],
-)
+FACTORIES = [
+    cartpole,
+    wrapped_cartpole,
+    pytest.param(
+        functools.partial(envpool_environment, "CartPole-v1"), marks=needs_envpool
+    ),
+]
+
+
+@pytest.mark.parametrize("factory", FACTORIES)
 @pytest.mark.parametrize("entries", [(0, 2), (3, 1, 0)])
 def test_a_batch_shows_these_entries_and_is_the_same_else(
     factory: Callable[[], Any], entries: tuple[int, ...]
@@ -66,15 +66,7 @@ def test_a_batch_shows_these_entries_and_is_the_same_else(
     assert ended >= 3
 
 
-@pytest.mark.parametrize(
-    "factory",
-    [
-        cartpole,
-        pytest.param(
-            functools.partial(envpool_environment, "CartPole-v1"), marks=needs_envpool
-        ),
-    ],
-)
+@pytest.mark.parametrize("factory", FACTORIES)
 def test_factors_multiply_what_is_seen_and_its_bounds(
     factory: Callable[[], Any],
 ) -> None:
@@ -99,16 +91,7 @@ def test_factors_multiply_what_is_seen_and_its_bounds(
         np.testing.assert_array_equal(seen, expected)
 
 
-@pytest.mark.parametrize(
-    "factory",
-    [
-        cartpole,
-        wrapped_cartpole,
-        pytest.param(
-            functools.partial(envpool_environment, "CartPole-v1"), marks=needs_envpool
-        ),
-    ],
-)
+@pytest.mark.parametrize("factory", FACTORIES)
 def test_the_last_action_is_shown_but_for_the_first_step_of_an_episode(
     factory: Callable[[], Any],
 ) -> None:
