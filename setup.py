@@ -43,6 +43,7 @@ setup(
         "launch.doctor",
         "launch.report",
         "learner",
+        "replay_shard",
         "reverb_server",
     ],
     # `configs` holds no Python: it is named above so that a wheel puts the presets

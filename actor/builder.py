@@ -7,9 +7,8 @@ from actor.exploration import Exploration
 from actor.watchdog import Watchdog, WatchedEnvironment
 from experiment import environments, seeding
 from experiment.definition import Experiment
-from reverb_server import address, priorities, replay_layout, tables
+from reverb_server import address, priorities, replay_layout, sharded_writer, tables
 from reverb_server.membership import Membership
-from reverb_server.replay_writer import ReplayWriter
 from reverb_server.weights import WeightsPuller
 
 
@@ -53,8 +52,8 @@ def build(
         environment,
         agent,
         policy=exploration.policy(),
-        writer=ReplayWriter(
-            run.client, layout, settings.envs_per_actor, run.is_running, largest
+        writer=sharded_writer.writer(
+            run, layout, settings.envs_per_actor, task, largest
         ),
         weights=weights,
         random_steps=0 if manifest.resumed else share,

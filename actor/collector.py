@@ -17,6 +17,7 @@ from experiment.batched_policy import BatchedPolicy
 from reverb_server.frame_stack import StackCheck
 from reverb_server.replay_layout import RANDOM_POLICY
 from reverb_server.replay_writer import ReplayWriter
+from reverb_server.sharded_writer import ShardedWriter
 
 # Episodes over which an actor averages its returns.
 _RETURN_EPISODES = 20
@@ -47,7 +48,7 @@ class Collector:
         environment: py_environment.PyEnvironment,
         agent: tf_agent.TFAgent,
         policy: tf_policy.TFPolicy,
-        writer: ReplayWriter,
+        writer: ReplayWriter | ShardedWriter,
         weights: ActingWeights,
         random_steps: int,
         *,

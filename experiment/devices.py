@@ -79,7 +79,7 @@ def _describe(
     wanted: LearnerDevice, used: Sequence[tf.config.PhysicalDevice]
 ) -> Devices:
     if not used:
-        why = "--learner_device=cpu" if wanted.kind == CPU else "TensorFlow sees no GPU"
+        why = "--learner_device=cpu" if wanted.kind == CPU else "no GPU is seen"
         return Devices(["CPU:0"], f"the processor ({why})")
     details = map(tf.config.experimental.get_device_details, used)
     models = ", ".join(each.get("device_name", "of unknown kind") for each in details)

@@ -77,6 +77,16 @@ def define_num_actors() -> flags.FlagHolder[int]:
     )
 
 
+def define_num_replay_servers() -> flags.FlagHolder[int | None]:
+    """`--num_replay_servers`."""
+    return flags.DEFINE_integer(
+        "num_replay_servers",
+        None,
+        "Servers that the replay is spread over; default: one, or those of the run "
+        "that is resumed.",
+    )
+
+
 def define_max_train_steps() -> flags.FlagHolder[int | None]:
     """`--max_train_steps`."""
     return flags.DEFINE_integer(
@@ -162,6 +172,12 @@ def define_metrics() -> tuple[
 def check_num_actors(value: int) -> None:
     """Refuses fewer than one actor with a `ConfigurationError`."""
     check_number("--num_actors", value, at_least=1, integer=True)
+
+
+def check_num_replay_servers(value: int | None) -> None:
+    """Refuses fewer than one server with a `ConfigurationError`."""
+    if value is not None:
+        check_number("--num_replay_servers", value, at_least=1, integer=True)
 
 
 def check_max_train_steps(value: int | None) -> None:

@@ -41,6 +41,8 @@ class Manifest:
       weights: Shapes and types of the policy's weights; empty until they are built.
       changes: What a resume has changed, one line each.
       machine: What the newest server of the run was started on, see `machine`.
+      replay_shards: Addresses of the further replay servers, as the first server hears
+        them; each empty until it was heard of.
     """
 
     run_id: str
@@ -61,6 +63,12 @@ class Manifest:
     weights: list[str] = dataclasses.field(default_factory=list)
     changes: list[str] = dataclasses.field(default_factory=list)
     machine: dict[str, str] = dataclasses.field(default_factory=dict)
+    replay_shards: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def num_replay_servers(self) -> int:
+        """Servers that the replay is spread over, the first one included."""
+        return 1 + len(self.replay_shards)
 
     @classmethod
     def new(cls, **settings: Any) -> Manifest:

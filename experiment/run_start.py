@@ -22,6 +22,7 @@ def start_run(
     resume: bool,
     actors_elsewhere: int = 0,
     in_process: bool = False,
+    num_replay_servers: int | None = None,
 ) -> tuple[definition.Experiment, Manifest]:
     """Builds the experiment and the manifest of a run.
 
@@ -37,6 +38,8 @@ def start_run(
       resume: Whether to go on with the run in `root_dir`.
       actors_elsewhere: Of them, those that the launcher does not start.
       in_process: Whether all roles share this process.
+      num_replay_servers: Servers to spread the replay over; None takes one, or those of
+        the run that is resumed.
 
     Returns:
       What is learned, and the manifest to publish.
@@ -46,6 +49,7 @@ def start_run(
     """
     if resume:
         _refuse_with_resume(gin_file, seed)
+        _require_its_servers(root_dir, num_replay_servers, in_process)
         actors = {"num_actors": num_actors, "actors_elsewhere": actors_elsewhere}
         return _go_on(root_dir, gin_bindings, actors, in_process)
     path = presets.find_preset(gin_file or presets.DEFAULT_PRESET)
@@ -60,6 +64,7 @@ def start_run(
         actors_elsewhere=actors_elsewhere,
         resumed=False,
         in_process=in_process,
+        replay_shards=[""] * ((num_replay_servers or 1) - 1),
     )
 
 
@@ -94,6 +99,7 @@ def _go_on(
         pauses=[*old.pauses, pause],
         server_start=old.server_start + 1,
         machine=machine.describe(),
+        replay_shards=[""] * len(old.replay_shards),
     )
 
 
@@ -114,6 +120,23 @@ def _refuse_with_resume(gin_file: str | None, seed: int | None) -> None:
                 f"--{flag}={value} cannot be given with --resume: the run goes on with "
                 "its own. Single values can be changed by --gin_bindings."
             )
+
+
+def _require_its_servers(
+    root_dir: Path, num_replay_servers: int | None, in_process: bool
+) -> None:
+    """Refuses, with a `ConfigurationError`, other servers than those of the run."""
+    has = run_dir.read_manifest(root_dir).num_replay_servers
+    if in_process and has > 1:
+        raise ConfigurationError(
+            f"the run in {root_dir} spreads its replay over {has} servers, which are "
+            "processes of their own; go on with it without --in_process."
+        )
+    if num_replay_servers not in (None, has):
+        raise ConfigurationError(
+            f"--num_replay_servers is {num_replay_servers}, but the run in {root_dir} "
+            f"has stored its replay on {has}; leave the flag out, or set it to {has}."
+        )
 
 
 def settle(manifest: Manifest, weights: Sequence[str]) -> Manifest:

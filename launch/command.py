@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Callable
 
@@ -59,18 +61,30 @@ def _run_here(options: Options, stop: process.StopSignal, view: View) -> Outcome
 
 def _run_processes(options: Options, stop: process.StopSignal, view: View) -> Outcome:
     """One process a role."""
-    memory.check(options.actors_here)
-    holder, port = port_lib.reserve(options.port)
-    view.say(screen.greeting(options, port))
-    view.say(screen.who_gets_in(options.isolate))
-    warning = memory.warning(options.actors_here)
-    if warning:
-        view.warn(warning)
+    here = (options.actors_here, options.num_replay_servers - 1)
+    memory.check(*here)
     logs_dir = options.root_dir / run_dir.LOGS_DIR
-    with holder, children.starting_here(logs_dir) as start:
-        supervisor = Supervisor(options, f"localhost:{port}", start, view)
+    with _held_ports(options) as ports, children.starting_here(logs_dir) as start:
+        port, *shard_ports = ports
+        view.say(screen.greeting(options, port))
+        view.say(screen.who_gets_in(options.isolate))
+        warning = memory.warning(*here)
+        if warning:
+            view.warn(warning)
+        supervisor = Supervisor(options, f"localhost:{port}", start, view, shard_ports)
         stop.at_last = supervisor.kill
         return supervisor.run(stop)
+
+
+@contextlib.contextmanager
+def _held_ports(options: Options) -> Iterator[list[int]]:
+    """Ports of all replay servers, that of the first one first."""
+    ports = [options.port, *[None] * (options.num_replay_servers - 1)]
+    with contextlib.ExitStack() as stack:
+        held = [port_lib.reserve(port) for port in ports]
+        for holder, _ in held:
+            stack.enter_context(holder)
+        yield [port for _, port in held]
 
 
 def _run_in_process(options: Options, stop: process.StopSignal, view: View) -> Outcome:

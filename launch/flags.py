@@ -16,6 +16,7 @@ from launch.options import Options
 from reverb_server import port as port_lib
 
 _NUM_ACTORS = shared_flags.define_num_actors()
+_NUM_REPLAY_SERVERS = shared_flags.define_num_replay_servers()
 _GIN_FILE, _GIN_BINDINGS = shared_flags.define_gin()
 _ROOT_DIR = shared_flags.define_root_dir("default: a new one in runs/")
 _TARGET_RETURN = shared_flags.define_target_return()
@@ -67,6 +68,7 @@ def read(learner_is_here: bool = True) -> Options:
     return Options(
         num_actors=num_actors,
         actors_elsewhere=_actors_elsewhere(root_dir, num_actors),
+        num_replay_servers=_num_replay_servers(root_dir),
         gin_file=gin_file,
         gin_bindings=bindings,
         root_dir=root_dir,
@@ -86,6 +88,7 @@ def read(learner_is_here: bool = True) -> Options:
 def _check_simple() -> None:
     """Refuses what is wrong at first sight."""
     shared_flags.check_num_actors(_NUM_ACTORS.value)
+    shared_flags.check_num_replay_servers(_NUM_REPLAY_SERVERS.value)
     check_number("--max_restarts", _MAX_RESTARTS.value, at_least=0, integer=True)
     if _DISCARD_REPLAY.value and not _RESUME.value:
         raise ConfigurationError(
@@ -114,6 +117,11 @@ def _check_in_process(learner_device: LearnerDevice) -> None:
     if flags.FLAGS["num_actors"].present:
         raise ConfigurationError(
             "--num_actors cannot be given with --in_process, which has one actor."
+        )
+    if (_NUM_REPLAY_SERVERS.value or 1) > 1:
+        raise ConfigurationError(
+            f"--num_replay_servers is {_NUM_REPLAY_SERVERS.value}, but --in_process "
+            "has one server; leave one of the two out."
         )
     if learner_device.kind == GPU:
         raise ConfigurationError(
@@ -175,6 +183,15 @@ def _actors_elsewhere(root_dir: Path, num_actors: int) -> int:
         )
     shared_flags.check_actors_elsewhere(count, num_actors)
     return count
+
+
+def _num_replay_servers(root_dir: Path) -> int:
+    """As asked for; a resumed run has its own, and its server refuses others."""
+    if _NUM_REPLAY_SERVERS.value is not None:
+        return _NUM_REPLAY_SERVERS.value
+    if _RESUME.value and not _IN_PROCESS.value:
+        return run_dir.read_manifest(root_dir).num_replay_servers
+    return 1
 
 
 def _root_dir() -> Path:

@@ -47,6 +47,7 @@ _UNITS = {
     figures.SERVER: "inserts/s",
     figures.ACTOR: "steps/s",
     figures.LEARNER: "updates/s",
+    figures.SHARD: "inserts/s",
 }
 
 

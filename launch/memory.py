@@ -22,17 +22,18 @@ _RAYLET = "raylet"
 OTHERS = 3  # Server, learner, eval job.
 
 
-def check(num_actors: int) -> None:
+def check(num_actors: int, shards: int = 0) -> None:
     """Refuses more actors than the machine can ever hold.
 
     Args:
       num_actors: That are to be on it, whatever the run has elsewhere.
+      shards: Replay servers on it, but for the first.
 
     Raises:
       ConfigurationError: Their own memory is larger than this machine's.
     """
     total = psutil.virtual_memory().total + psutil.swap_memory().total
-    most = int(total / _OWN_BYTES) - OTHERS
+    most = int(total / _OWN_BYTES) - OTHERS - shards
     if num_actors > most:
         raise ConfigurationError(
             f"{num_actors} actors are to run on this machine, but with "
@@ -41,15 +42,16 @@ def check(num_actors: int) -> None:
         )
 
 
-def needed(num_actors: int) -> int:
-    """Bytes that so many actors, server, learner and eval job take."""
-    return (num_actors + OTHERS) * _PROCESS_BYTES
+def needed(num_actors: int, shards: int = 0) -> int:
+    """Bytes that these, the server, the learner and the eval job take."""
+    return (num_actors + shards + OTHERS) * _PROCESS_BYTES
 
 
-def warning(num_actors: int) -> str | None:
+def warning(num_actors: int, shards: int = 0) -> str | None:
     """What to tell the user before so many actors start; None if they will fit."""
-    what = f"{num_actors} actors on this machine, server, learner and eval job"
-    return _warning(what, needed(num_actors))
+    servers = f"{1 + shards} replay servers" if shards else "server"
+    what = f"{num_actors} actors on this machine, {servers}, learner and eval job"
+    return _warning(what, needed(num_actors, shards))
 
 
 def warning_of_more(actors: int) -> str | None:

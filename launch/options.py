@@ -23,6 +23,7 @@ class Options:
 
     num_actors: int
     actors_elsewhere: int
+    num_replay_servers: int
     gin_file: str | None
     gin_bindings: list[str]
     root_dir: Path

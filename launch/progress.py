@@ -227,6 +227,7 @@ _AT_WORK = {
     figures.LEARNER: "waited_s",
     figures.EVAL_JOB: "average_return",
     figures.ACTOR: "env_steps",
+    figures.SHARD: "replay_size",
 }
 
 

@@ -88,6 +88,12 @@ def connect(address: str) -> None:
 
 def _run(options: Options, stop: process.StopSignal, view: View) -> Outcome:
     """Places the processes, and supervises them until the run has ended."""
+    if options.num_replay_servers > 1:
+        raise ConfigurationError(
+            f"--num_replay_servers is {options.num_replay_servers}, but a run on a Ray "
+            "cluster has one replay server; leave it out, or start the processes by "
+            "hand, see docs/clusters.md."
+        )
     import ray  # noqa: PLC0415  (an extra)
 
     from launch.ray_nodes import RayNodes, Wishes  # noqa: PLC0415

@@ -18,6 +18,7 @@ class Role:
       task: Number of the process within its module.
       waits_for_server: Whether it starts when the server is up, giving way to others.
       is_spare: Whether a run can end well without it.
+      serves: Whether the others need it until they have ended, as they need the server.
     """
 
     name: str
@@ -27,3 +28,4 @@ class Role:
     task: int = 0
     waits_for_server: bool = False
     is_spare: bool = False
+    serves: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from experiment import run_dir
 from launch.options import Options
@@ -10,7 +11,9 @@ from launch.role import Role
 from reverb_server import figures
 
 
-def describe(options: Options, address: str) -> list[Role]:
+def describe(
+    options: Options, address: str, shard_ports: Sequence[int] = ()
+) -> list[Role]:
     """The processes of a run, the server first.
 
     They start side by side. But importing TensorFlow takes each of them seconds of a
@@ -20,11 +23,22 @@ def describe(options: Options, address: str) -> list[Role]:
     Args:
       options: What the run is started with.
       address: host:port of the server, for all others.
+      shard_ports: Of the further replay servers.
     """
     join = _join(address)
     server = _server_flags(options, address)
     return [
-        Role("reverb_server", "reverb_server", server, _restart_flags(options)),
+        Role(
+            "reverb_server",
+            "reverb_server",
+            server,
+            _restart_flags(options),
+            serves=True,
+        ),
+        *(
+            _shard(options, address, number, port)
+            for number, port in enumerate(shard_ports, start=1)
+        ),
         Role("learner", "learner", [join, *options.learner_device.flags()]),
         Role("eval_job", "eval_job", [join]),
         *(actor(task, address) for task in range(options.actors_here)),
@@ -40,6 +54,24 @@ def actor(task: int, address: str) -> Role:
         task=task,
         waits_for_server=task >= len(os.sched_getaffinity(0)),
         is_spare=True,
+    )
+
+
+def _shard(options: Options, address: str, number: int, port: int) -> Role:
+    """A further replay server."""
+    return Role(
+        figures.process_name(figures.SHARD, number),
+        figures.SHARD,
+        [
+            _join(address),
+            f"--shard={number}",
+            f"--port={port}",
+            "--is_supervised",
+            f"--discard_replay={options.discard_replay}",
+        ],
+        ["--is_restart"],
+        task=number,
+        serves=True,
     )
 
 
@@ -62,6 +94,7 @@ def _server_flags(options: Options, address: str) -> list[str]:
         *(f"--gin_bindings={binding}" for binding in options.gin_bindings),
         f"--num_actors={options.num_actors}",
         f"--actors_elsewhere={options.actors_elsewhere}",
+        f"--num_replay_servers={options.num_replay_servers}",
         f"--port={address.rpartition(':')[2]}",
         "--is_supervised",
         f"--resume={options.resume}",

@@ -42,6 +42,9 @@ def greeting(options: Options, port: int | None = None) -> str:
         if port is None
         else f"{actors}, learner, eval; replay server at port {port}"
     )
+    further = options.num_replay_servers - 1
+    if further:
+        who += f", and {further} more"
     return (
         f"{_what(options)}: {who}; results in {short(options.root_dir)}. "
         "Ctrl-C ends the run."

@@ -142,7 +142,7 @@ class RunState:
 
     @property
     def missing(self) -> ProcessState | None:
-        """Who does not work though the run cannot go on without it, the worst first.
+        """Who does not work though the run cannot go on well without it, worst first.
 
         The server before all others, which are heard of through it. A first start is
         not told: then the run itself starts.
@@ -260,6 +260,7 @@ _SPEED = {
     figures.SERVER: "env_steps_per_s",
     figures.ACTOR: "env_steps_per_s",
     figures.LEARNER: "updates_per_s",
+    figures.SHARD: "env_steps_per_s",
 }
 
 

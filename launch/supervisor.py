@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Sequence
 
 from experiment import changes, run_dir, run_status
 from experiment.errors import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_FINISHED
@@ -49,7 +50,12 @@ class Supervisor:
     """Starts the processes, watches them, starts them again, and ends them."""
 
     def __init__(
-        self, options: Options, address: str, start: Start, view: View
+        self,
+        options: Options,
+        address: str,
+        start: Start,
+        view: View,
+        shard_ports: Sequence[int] = (),
     ) -> None:
         """Starts nothing yet.
 
@@ -58,8 +64,10 @@ class Supervisor:
           address: host:port of the server, for all others; the port is held for it.
           start: Starts a process.
           view: Where the user looks.
+          shard_ports: Of the further replay servers, on the server's host; held too.
         """
         self._options = options
+        self._shard_ports = shard_ports
         self._address = address
         self._start = start
         self._view = view
@@ -82,9 +90,8 @@ class Supervisor:
         Returns:
           How it ended.
         """
-        self._workers = [
-            self._worker(role) for role in roles.describe(self._options, self._address)
-        ]
+        described = roles.describe(self._options, self._address, self._shard_ports)
+        self._workers = [self._worker(role) for role in described]
         try:
             self._watch(stop)
             self._progress.read()
@@ -117,8 +124,9 @@ class Supervisor:
         while True:
             if not self._look_after_all() or stop.wait(_POLL_S):
                 return
-            needed = [each for each in self._workers[1:] if not each.role.is_spare]
-            if all(worker.has_finished for worker in needed or self._workers[1:]):
+            others = [each for each in self._workers[1:] if not each.role.serves]
+            needed = [each for each in others if not each.role.is_spare]
+            if all(worker.has_finished for worker in needed or others):
                 self._finished = True
                 return
             self._progress.read()
@@ -240,10 +248,16 @@ class Supervisor:
         return float(found.get("Collect.environment_timeout_s", 0.0))
 
     def _end(self) -> None:
-        """Ends the server last: the others may still need it."""
+        """Ends the servers last: the others may still need them."""
         children = self._children()
-        end_all(children[1:], GRACE_S + 2)
-        end_all(children[:1], GRACE_S + 2)
+        names = {each.role.name for each in self._workers if each.role.serves}
+        serving = [
+            child
+            for number, child in enumerate(children)
+            if number == 0 or child.name in names
+        ]
+        end_all([each for each in children if each not in serving], GRACE_S + 2)
+        end_all(serving, GRACE_S + 2)
         for child in children:  # None is started again, whatever it ended with.
             child.is_buried = True
 

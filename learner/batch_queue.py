@@ -11,6 +11,7 @@ import itertools
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -33,13 +34,21 @@ _POLL_S = 0.002
 class BatchQueue:
     """An iterator over stacks of batches, for use in a graph, that knows its fill."""
 
-    def __init__(self, dataset: tf.data.Dataset, capacity: int) -> None:
+    def __init__(
+        self,
+        dataset: tf.data.Dataset,
+        capacity: int,
+        further: Sequence[tf.data.Dataset] = (),
+    ) -> None:
         """Starts to fill the queue; `close` ends it.
 
         Args:
           dataset: Endless; elements are stacks of batches: nests of tensors
             [batches, ...] of fixed shapes.
           capacity: Batches kept ready at most.
+          further: Such datasets of other servers. All fill the queue as they can: one
+            that is starved, or whose server is lost, holds up no other; if it is full,
+            they take turns.
         """
         self._spec = dataset.element_spec
         flat = tf.nest.flatten(self._spec)
@@ -49,9 +58,9 @@ class BatchQueue:
         # A variable, so that the graph is the same for any number.
         self._wanted = tf.Variable(1, trainable=False)
         self._closed = threading.Event()
-        self._cancellation = cancellation.CancellationManager()
-        self._dataset = dataset
-        self._thread = process.start_thread("batches", self._fill)
+        self._fillers = [
+            _Filler(each, self._queue, self._closed) for each in (dataset, *further)
+        ]
 
     def __next__(self) -> Any:
         """Takes a stack of as many batches as `wait` was told last; in a graph."""
@@ -82,18 +91,42 @@ class BatchQueue:
             time.sleep(_POLL_S)
         return True
 
-    def renew(self) -> None:
+    def renew(self, number: int = 0) -> None:
         """Samples anew, from a server that came back.
 
         Reverb's sampler finds it too, but some 10 s later than everybody else.
+
+        Args:
+          number: Of the dataset.
         """
-        self._cancellation.start_cancel()
+        self._fillers[number].renew()
 
     def close(self) -> None:
         """Ends the filling, even of a starved queue."""
         self._closed.set()
+        for filler in self._fillers:
+            filler.renew()
+        for filler in self._fillers:
+            filler.thread.join(_CLOSE_TIMEOUT_S)
+
+
+class _Filler:
+    """Moves batches from a dataset to the queue, in a thread."""
+
+    def __init__(
+        self,
+        dataset: tf.data.Dataset,
+        queue: tf.queue.QueueBase,
+        closed: threading.Event,
+    ) -> None:
+        self._dataset = dataset
+        self._queue = queue
+        self._closed = closed
+        self._cancellation = cancellation.CancellationManager()
+        self.thread = process.start_thread("batches", self._fill)
+
+    def renew(self) -> None:
         self._cancellation.start_cancel()
-        self._thread.join(_CLOSE_TIMEOUT_S)
 
     def _fill(self) -> None:
         """Moves batches until closed; samples anew after a failure."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Callable
 
@@ -66,10 +69,11 @@ def build(
     largest = priorities.largest_priority(experiment.replay)
     weights = tables.weights_of(learning.agent, learning.train_step, largest)
     tables.require_weights(run.client, weights)
-    trainer = build_trainer(
-        experiment, learning, run.address, root_dir, run.store_replay
-    )
+    addresses = [run.address, *(shard.address for shard in run.shards)]
+    trainer = build_trainer(experiment, learning, addresses, root_dir, run.store_replay)
     run.on_return(trainer.batches.renew)
+    for shard in run.shards:
+        shard.on_return(functools.partial(trainer.batches.renew, shard.number))
     return trainer
 
 
@@ -86,7 +90,7 @@ def idle_limit(experiment: Experiment, run: Membership, trainer: Trainer) -> Idl
 def build_trainer(
     experiment: Experiment,
     learning: LearningAgent,
-    address: str,
+    addresses: Sequence[str],
     root_dir: Path,
     store_replay: Callable[[int], str | None],
 ) -> Trainer:
@@ -95,7 +99,7 @@ def build_trainer(
     Args:
       experiment: What is learned.
       learning: To be trained.
-      address: host:port of the server.
+      addresses: host:port of each replay server, the first one of the run first.
       root_dir: Folder of the run.
       store_replay: Takes a snapshot of the replay table, named by the train step; says
         why it could not.
@@ -103,7 +107,7 @@ def build_trainer(
     Returns:
       The agent, ready to be trained.
     """
-    agent, train_step = learning.agent, learning.train_step
+    agent, train_step, address = learning.agent, learning.train_step, addresses[0]
     layout = replay_layout.replay_layout(agent, experiment.replay)
     steps_per_batch = agent.steps_per_batch if isinstance(agent, OnPolicyAgent) else 1
     lag = PolicyLag(train_step, steps_per_batch)
@@ -124,7 +128,7 @@ def build_trainer(
     return Trainer(
         learner,
         agent,
-        _batches(experiment, layout, address, learning),
+        _batches(experiment, layout, addresses, learning),
         lag,
         Publisher(address),
         PolicyExporter(*learning.exact, root_dir, learning.refresh),
@@ -163,33 +167,40 @@ def _each(lag: PolicyLag, updates: PriorityUpdates | None) -> replicas.Look:
 def _batches(
     experiment: Experiment,
     layout: ReplayLayout,
-    address: str,
+    addresses: Sequence[str],
     learning: LearningAgent,
 ) -> BatchQueue | WindowQueue:
     """What comes from the replay table, ready to be trained on."""
     if layout.is_on_policy:
         size = experiment.replay.batch_size
+        [address] = addresses  # Others are refused by the server.
         dataset = replay_dataset.window_dataset(address, layout, in_flight_items=size)
         return WindowQueue(dataset, size, learning.train_step)
     # While one call of the graph trains, the batches of the next come together.
     capacity = 2 * experiment.train.steps_per_call
-    dataset = _dataset(experiment, layout, address)
+    dataset, *further = (
+        _dataset(experiment, layout, addresses, number)
+        for number in range(len(addresses))
+    )
     if learning.devices > 1:
-        return replicas.SharedBatches(dataset, capacity, learning.strategy)
-    return BatchQueue(dataset, capacity)
+        strategy = learning.strategy
+        return replicas.SharedBatches(dataset, capacity, strategy, further)
+    return BatchQueue(dataset, capacity, further)
 
 
 def _dataset(
-    experiment: Experiment, layout: ReplayLayout, address: str
+    experiment: Experiment, layout: ReplayLayout, addresses: Sequence[str], number: int
 ) -> tf.data.Dataset:
-    """Stacks of batches as the agent takes them."""
+    """Stacks of batches of one replay server, as the agent takes them."""
     replay = experiment.replay
+    in_flight_items = rate_limiter.in_flight_items(replay, experiment.train)
     dataset = replay_dataset.replay_dataset(
-        address,
+        addresses[number],
         layout,
         replay.batch_size,
-        rate_limiter.in_flight_items(replay, experiment.train),
+        math.ceil(in_flight_items / len(addresses)),
         replay.importance_exponent if replay.is_prioritized else None,
+        is_shard=number > 0,
     )
     if not replay.is_prioritized:
         return dataset

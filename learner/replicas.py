@@ -8,6 +8,7 @@ is that of TF-Agents' Learner, and XLA compiles nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Callable
 
 import tensorflow as tf
@@ -102,10 +103,14 @@ class SharedBatches(BatchQueue):
     """Batches one by one, shared out to the replicas."""
 
     def __init__(
-        self, dataset: tf.data.Dataset, capacity: int, strategy: tf.distribute.Strategy
+        self,
+        dataset: tf.data.Dataset,
+        capacity: int,
+        strategy: tf.distribute.Strategy,
+        further: Sequence[tf.data.Dataset] = (),
     ) -> None:
-        """As `BatchQueue`; elements of the dataset are [batches, B, ...]."""
-        super().__init__(dataset, capacity)
+        """As `BatchQueue`; elements of the datasets are [batches, B, ...]."""
+        super().__init__(dataset, capacity, further)
         self._strategy = strategy
 
     def __next__(self) -> Any:

@@ -84,9 +84,9 @@ class WindowQueue:
         self._kept = []
         return True
 
-    def renew(self) -> None:
-        """Samples anew, from a server that came back."""
-        self._windows.renew()
+    def renew(self, number: int = 0) -> None:
+        """Samples anew, from a server that came back; see `BatchQueue.renew`."""
+        self._windows.renew(number)
 
     def close(self) -> None:
         """Ends the sampling."""

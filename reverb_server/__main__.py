@@ -24,6 +24,7 @@ _GIN_FILE, _GIN_BINDINGS = shared_flags.define_gin()
 _SEED = shared_flags.define_seed()
 _NUM_ACTORS = shared_flags.define_num_actors()
 _ACTORS_ELSEWHERE = shared_flags.define_actors_elsewhere()
+_NUM_REPLAY_SERVERS = shared_flags.define_num_replay_servers()
 _RESUME = shared_flags.define_resume()
 _DISCARD_REPLAY = shared_flags.define_discard_replay()
 _PORT = flags.DEFINE_integer("port", 8008, "Port to serve at, on all interfaces.")
@@ -65,6 +66,7 @@ def _num_actors(root_dir: Path) -> int:
 def _start_run(root_dir: Path) -> tuple[definition.Experiment, manifest.Manifest]:
     """A new run, or one that is resumed."""
     shared_flags.check_num_actors(_NUM_ACTORS.value)
+    shared_flags.check_num_replay_servers(_NUM_REPLAY_SERVERS.value)
     claimed = run_dir.claim(root_dir, _RESUME.value)
     num_actors = _num_actors(claimed)
     shared_flags.check_actors_elsewhere(_ACTORS_ELSEWHERE.value, num_actors)
@@ -76,6 +78,7 @@ def _start_run(root_dir: Path) -> tuple[definition.Experiment, manifest.Manifest
         num_actors=num_actors,
         actors_elsewhere=_ACTORS_ELSEWHERE.value,
         resume=_RESUME.value,
+        num_replay_servers=_NUM_REPLAY_SERVERS.value,
     )
 
 

@@ -7,6 +7,7 @@ like a frozen program, tensorflow/agents#666): so every role connects here first
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import socket
 import time
 from typing import Any, Callable
@@ -54,6 +55,37 @@ def parse_address(address: str) -> tuple[str, int]:
             f"resolved ({reason}); check its name."
         ) from error
     return host, int(port)
+
+
+def own_address(server_address: str, port: int) -> str:
+    """Where other processes of a run find a port of this one.
+
+    Args:
+      server_address: host:port of the run's server, which answers.
+      port: Of this process.
+
+    Returns:
+      host:port; the host is `localhost` if it is the server's, see `beside`.
+    """
+    host, server_port = parse_address(server_address)
+    with socket.create_connection((host.strip("[]"), server_port), 5) as connection:
+        own, peer = connection.getsockname()[0], connection.getpeername()[0]
+    if own == peer or ipaddress.ip_address(own).is_loopback:
+        return f"localhost:{port}"
+    return f"[{own}]:{port}" if ":" in own else f"{own}:{port}"
+
+
+def beside(server_address: str, address: str) -> str:
+    """What `own_address` said, for a process that may be on another host.
+
+    Args:
+      server_address: By which this process has found the run's server.
+      address: As that server has heard it.
+    """
+    host, _, port = address.rpartition(":")
+    if host == "localhost":
+        host = server_address.rpartition(":")[0]
+    return f"{host}:{port}"
 
 
 def connect(

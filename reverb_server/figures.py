@@ -10,22 +10,18 @@ import enum
 import math
 from typing import Any
 
-SERVER, ACTOR, LEARNER, EVAL_JOB, RUN = (
-    "reverb_server",
-    "actor",
-    "learner",
-    "eval_job",
-    "run",
-)
+SERVER, ACTOR, LEARNER = "reverb_server", "actor", "learner"
+EVAL_JOB, SHARD, RUN = "eval_job", "replay_shard", "run"
 
-# Those that send their rows to the server, and all that have any.
-MEMBERS = (ACTOR, LEARNER, EVAL_JOB)
-PROCESSES = (SERVER, *MEMBERS)
+# Processes of every run; all there can be; those that send their rows to the server.
+PROCESSES = (SERVER, ACTOR, LEARNER, EVAL_JOB)
+ALL_PROCESSES = (*PROCESSES, SHARD)
+MEMBERS = (ACTOR, LEARNER, EVAL_JOB, SHARD)
 
 
 def process_name(role: str, task: int) -> str:
     """What a process is called: its folder of curves, its log, in sentences."""
-    return f"{role}-{task}" if role == ACTOR else role
+    return f"{role}-{task}" if role in (ACTOR, SHARD) else role
 
 
 # The figures over which TensorBoard draws all others, and its groups of these.
@@ -66,25 +62,25 @@ class Figure:
 
 _TRANSITIONS = "transitions"
 
-TIME = Figure("time", (*PROCESSES, RUN), Kind.TIME, "s", "When the row was made.")
+TIME = Figure("time", (*ALL_PROCESSES, RUN), Kind.TIME, "s", "When the row was made.")
 
 FIGURES = (
     TIME,
-    Figure("role", (*PROCESSES, RUN), Kind.TEXT, "", "Whose row it is."),
-    Figure("task", PROCESSES, Kind.TEXT, "", "Number of the process in its role."),
-    Figure("host", PROCESSES, Kind.TEXT, "", "Name of the machine it runs on."),
-    Figure("pid", PROCESSES, Kind.TEXT, "", "Its process id there."),
-    Figure("memory_mb", PROCESSES, Kind.VALUE, "MiB", "Resident memory."),
+    Figure("role", (*ALL_PROCESSES, RUN), Kind.TEXT, "", "Whose row it is."),
+    Figure("task", ALL_PROCESSES, Kind.TEXT, "", "Number of the process in its role."),
+    Figure("host", ALL_PROCESSES, Kind.TEXT, "", "Name of the machine it runs on."),
+    Figure("pid", ALL_PROCESSES, Kind.TEXT, "", "Its process id there."),
+    Figure("memory_mb", ALL_PROCESSES, Kind.VALUE, "MiB", "Resident memory."),
     Figure(
         "cpu_percent",
-        PROCESSES,
+        ALL_PROCESSES,
         Kind.VALUE,
         "% of a core",
         "Processor time since the row before.",
     ),
     Figure(
         "problem",
-        (SERVER, LEARNER),
+        (SERVER, LEARNER, SHARD),
         Kind.ALARM,
         "",
         "What could not be stored or served, and why; None if all was.",
@@ -92,7 +88,13 @@ FIGURES = (
     Figure("has_left", MEMBERS, Kind.TEXT, "", "True in its last row."),
     # --- Server -------------------------------------------------------------------
     Figure("num_actors", (SERVER,), Kind.VALUE, "actors", "Asked for last."),
-    Figure("replay_size", (SERVER,), Kind.VALUE, _TRANSITIONS, "In the replay table."),
+    Figure(
+        "replay_size",
+        (SERVER, SHARD),
+        Kind.VALUE,
+        _TRANSITIONS,
+        "In the replay table.",
+    ),
     Figure(
         "replay_max_size",
         (SERVER,),
@@ -109,7 +111,7 @@ FIGURES = (
     ),
     Figure(
         "env_steps_per_s",
-        (SERVER,),
+        (SERVER, SHARD, ACTOR),
         Kind.VALUE,
         "1/s",
         "Environment steps a second since the row before.",
@@ -149,15 +151,16 @@ FIGURES = (
         "",
         "Who waits for whom, why, and what helps; None while the run moves.",
     ),
+    Figure(
+        "shard_env_steps",
+        (SERVER,),
+        Kind.TEXT,
+        "",
+        "Of `env_steps`, each shard's part.",
+    ),
+    Figure("address", (SHARD,), Kind.TEXT, "", "As the first server hears it."),
     # --- Actor --------------------------------------------------------------------
     Figure("env_steps", (ACTOR,), Kind.COUNT, "steps", "Taken by this process so far."),
-    Figure(
-        "env_steps_per_s",
-        (ACTOR,),
-        Kind.VALUE,
-        "1/s",
-        "Taken a second since the row before.",
-    ),
     Figure("episodes", (ACTOR,), Kind.COUNT, "episodes", "Ended so far."),
     Figure(
         "average_return",

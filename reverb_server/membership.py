@@ -15,10 +15,13 @@ from experiment import process
 from experiment.errors import EXIT_CONFIGURATION, one_line
 from experiment.interval import Interval
 from reverb_server import address as address_lib
-from reverb_server import run_tables, tables
+from reverb_server import figures, run_tables, tables
+from reverb_server import shard as shard_lib
 from reverb_server.address import SERVER_TIMEOUT_S
+from reverb_server.replay_store import ReplayStore
 from reverb_server.resources import Resources
-from reverb_server.telemetry import SNAPSHOT, TelemetrySender
+from reverb_server.shard import Shard
+from reverb_server.telemetry import TelemetrySender
 
 # Seconds between two looks at the server, and between two telemetry rows.
 _POLL_S = 0.5
@@ -26,11 +29,6 @@ _TELEMETRY_S = 2.0
 
 # Seconds without an answer of the server after which the log says so.
 _SILENCE_S = 3.0
-
-# Seconds for which the learner waits for Reverb to write the replay table, and how
-# often it tells the server that it has.
-_CHECKPOINT_TIMEOUT_S = 60.0
-_SNAPSHOT_TRIES = 5
 
 
 class Membership:
@@ -44,6 +42,7 @@ class Membership:
       manifest: The run's identity and configuration; a newer one when the server has
         come back, or the run was scaled.
       client: For the caller's own short calls.
+      shards: The further replay servers, if there are some.
     """
 
     def __init__(
@@ -65,6 +64,10 @@ class Membership:
         except ConnectionAbortedError:
             process.end_process(stop.exit_code)
         self.manifest = run_tables.read_manifest(self.client, address, info)
+        self.shards: list[Shard] = []
+        if role != figures.SHARD:  # It is one of them.
+            self._await_shards()
+            self.shards = shard_lib.watch(self.manifest, address)
         self._identity = run_tables.Identity.of(self.manifest)
         self._manifests = run_tables.manifests(info)
         self._inserted_items = _inserted(info)
@@ -76,7 +79,7 @@ class Membership:
         self._on_return: list[Callable[[], None]] = []
         self._end: tuple[str, types.NestedTensor] | None = None
         self._leaving = threading.Event()
-        self._storing: threading.Thread | None = None
+        self._store: ReplayStore | None = None
         self._thread = process.start_thread("membership", self._watch)
         logging.info("%s joined run %s at %s", role, self.manifest.run_id, address)
 
@@ -90,16 +93,16 @@ class Membership:
 
     def env_steps(self, env_steps_per_item: int) -> int:
         """Environment steps of the run, in transitions, as of the last look."""
-        inserted = self._inserted_items * env_steps_per_item
-        return self.manifest.earlier_env_steps + inserted
+        items = self._inserted_items + sum(each.inserted for each in self.shards)
+        return self.manifest.earlier_env_steps + items * env_steps_per_item
 
     def on_return(self, callback: Callable[[], None]) -> None:
         """Lets a callback be called, in a thread, whenever the server has come back."""
         self._on_return.append(callback)
 
-    def report(self, **figures: Any) -> None:
+    def report(self, **changed: Any) -> None:
         """Sets figures to be sent with the next telemetry rows."""
-        self._figures = {**self._figures, **figures}
+        self._figures = {**self._figures, **changed}
 
     def report_from(self, count: Callable[[], dict[str, Any]]) -> None:
         """Lets figures be counted when they are sent: those of who is blocked too.
@@ -138,48 +141,34 @@ class Membership:
         return self._end
 
     def store_replay(self, train_step: int) -> str | None:
-        """Lets Reverb write the replay table.
-
-        Args:
-          train_step: Of the weights that it belongs to.
-
-        Returns:
-          Why it could not be written, on one line; None if it was.
-        """
-        if self._storing and self._storing.is_alive():
-            return "the server is still writing the former one"
-        ended: list[str | None] = []
-        self._storing = process.start_thread(
-            "checkpoint", lambda: ended.append(self._checkpoint(train_step))
-        )
-        deadline = time.monotonic() + _CHECKPOINT_TIMEOUT_S
-        while self._storing.is_alive() and time.monotonic() < deadline:
-            if self._stop.is_set():  # There are seconds left, for the weights too.
-                deadline = min(deadline, time.monotonic() + process.GRACE_S / 2)
-                self._storing.join(process.GRACE_S / 2)
-            self._storing.join(_POLL_S)
-        return ended[0] if ended else "the server has not written it in time"
+        """Lets Reverb write the replay tables; see `ReplayStore.store`."""
+        if self._store is None:
+            self._store = ReplayStore(self.client, self._sender, self.shards)
+        return self._store.store(train_step, self._stop)
 
     def leave(self) -> None:
         """Sends the last figures, and ends the background thread."""
         self._leaving.set()
         self._thread.join(timeout=5)
+        for shard in self.shards:
+            shard.leave()
         self.report(has_left=True)
         self._send()
 
-    def _checkpoint(self, train_step: int) -> str | None:
-        """Lets Reverb write, however long it takes, and tells the server of it."""
-        path, problem = None, None
-        try:
-            path = self.client.checkpoint()
-        # IndexError is what Reverb raises on a full disk.
-        except (*address_lib.NO_ANSWER, IndexError) as error:
-            problem = one_line(error)
-        row = {SNAPSHOT: {"train_step": train_step, "path": path}}
-        for _ in range(_SNAPSHOT_TRIES):
-            if self._sender.send(row):
-                return problem
-        return problem or "the server did not hear of it"
+    def _await_shards(self) -> None:
+        """Waits until it is known where all replay servers are.
+
+        Raises:
+          TimeoutError: Some were not heard of in time.
+        """
+        deadline = time.monotonic() + SERVER_TIMEOUT_S
+        while not all(self.manifest.replay_shards):
+            if time.monotonic() > deadline:
+                raise TimeoutError(shard_lib.missing(self.manifest, self.address))
+            if self._stop.wait(_POLL_S):
+                process.end_process(self._stop.exit_code)
+            info = address_lib.ask(self.client)
+            self.manifest = run_tables.read_manifest(self.client, self.address, info)
 
     def _watch(self) -> None:
         telemetry = Interval(_TELEMETRY_S)

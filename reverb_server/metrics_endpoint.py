@@ -120,7 +120,7 @@ class MetricsEndpoint(Collector):
         now = time.monotonic()
         with self._lock:
             for row in rows:
-                if row["role"] in figures.PROCESSES and SNAPSHOT not in row:
+                if row["role"] in figures.ALL_PROCESSES and SNAPSHOT not in row:
                     key = (row["role"], row["task"], row["host"])
                     self._newest[key] = (now, row)
             self._newest = {
@@ -140,7 +140,7 @@ class MetricsEndpoint(Collector):
         yield InfoMetricFamily("antiphon_run", "Which run this is.", value=info)
         with self._lock:
             rows = [row for _, row in self._newest.values()]
-        for role in figures.PROCESSES:
+        for role in figures.ALL_PROCESSES:
             of_role = [row for row in rows if row["role"] == role]
             for figure in exported(role) if of_role else ():
                 yield _family(role, figure, of_role)

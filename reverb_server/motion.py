@@ -79,7 +79,8 @@ class Peer:
     def name(self) -> str:
         """For people."""
         role = self.row["role"]
-        number = f" {self.row['task']}" if role == figures.ACTOR else ""
+        is_one_of_many = role in (figures.ACTOR, figures.SHARD)
+        number = f" {self.row['task']}" if is_one_of_many else ""
         return f"{role.replace('_', ' ')}{number} on host {self.row['host']}"
 
     @property

@@ -37,6 +37,7 @@ def replay_dataset(
     batch_size: int,
     in_flight_items: int = 32,
     importance_exponent: float | None = None,
+    is_shard: bool = False,
 ) -> tf.data.Dataset:
     """Makes an endless dataset of stacks of batches.
 
@@ -50,6 +51,8 @@ def replay_dataset(
       batch_size: Transitions in a batch; a multiple of the transitions in an item.
       in_flight_items: Items asked for in advance.
       importance_exponent: Of the weights of samples; None if all are sampled alike.
+      is_shard: Whether it is a further replay server, which may be lost just now; its
+        table is made by the signature of the first one's.
 
     Returns:
       Pairs of a Trajectory [N, B, T, ...] and a `SampleInfo`, with N = `STACK`.
@@ -57,6 +60,8 @@ def replay_dataset(
     Raises:
       ConfigurationError: The table's signature is not that of `layout`.
     """
+    if not is_shard:
+        _require_layout(address, layout)
     samples = _samples(address, layout, in_flight_items)
 
     def unpack(sample: reverb.ReplaySample) -> tuple[object, SampleInfo]:
@@ -97,22 +102,28 @@ def window_dataset(
         steps = _windows(stored, layout.frames)
         return steps.trajectory, steps.policy_train_step
 
+    _require_layout(address, layout)
     return _samples(address, layout, in_flight_items).map(unpack)
+
+
+def _require_layout(address: str, layout: ReplayLayout) -> None:
+    """Refuses a server whose replay table is of another layout."""
+    # A dataset's own spec has no names.
+    replay = address_lib.ask(reverb.Client(address))[tables.REPLAY]
+    require_signature(layout, replay.signature)
 
 
 def _samples(
     address: str, layout: ReplayLayout, in_flight_items: int
 ) -> tf.data.Dataset:
-    """Items of the replay table; raises `ConfigurationError` if it is another."""
-    # A dataset's own spec has no names.
-    replay = address_lib.ask(reverb.Client(address))[tables.REPLAY]
-    require_signature(layout, replay.signature)
-    return reverb.TrajectoryDataset.from_table_signature(
+    """Items of the replay table, once the server is there."""
+    return reverb.TrajectoryDataset(
         address,
         tables.REPLAY,
+        dtypes={"steps": layout.signature.dtype},
+        shapes={"steps": layout.signature.shape},
         max_in_flight_samples_per_worker=in_flight_items,
         num_workers_per_iterator=1,
-        get_signature_timeout_secs=int(address_lib.SERVER_TIMEOUT_S),
     )
 
 

@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from experiment.interval import Rate
 from experiment.settings import Replay
 from reverb_server.motion import Growth
 
 
+class Counts(NamedTuple):
+    """What `server_info` counts of a replay table, in items.
+
+    Attributes:
+      size: In the table now.
+      max_size: At most.
+      inserted: So far.
+      sampled: So far.
+    """
+
+    size: int
+    max_size: int
+    inserted: int
+    sampled: int
+
+    @classmethod
+    def of(cls, table: Any) -> Counts:
+        """Of a table, as `server_info` says."""
+        limiter = table.rate_limiter_info
+        return cls(
+            int(table.current_size),
+            int(table.max_size),
+            int(limiter.insert_stats.completed),
+            int(limiter.sample_stats.completed),
+        )
+
+
 class ReplayFigures:
-    """Follows the counters of the replay table."""
+    """Follows the counters of the replay, on all servers together."""
 
     def __init__(self, settings: Replay) -> None:
         """Args: settings: Of the table."""
@@ -19,24 +47,21 @@ class ReplayFigures:
         self._rates = {"inserts": Rate(), "samples": Rate()}
         self._growth: tuple[Growth, Growth] | None = None
 
-    def row(self, table: Any, earlier_env_steps: int) -> dict[str, Any]:
+    def row(self, counts: Sequence[Counts], env_steps: int) -> dict[str, Any]:
         """The figures since the last call.
 
         Args:
-          table: What `server_info` says of the replay table.
-          earlier_env_steps: Those of the run that the table's counter does not know.
+          counts: Of the replay table of each server.
+          env_steps: Of the run.
 
         Returns:
           Figures of `figures.SERVER`.
         """
         items = self._settings.env_steps_per_item
-        limiter = table.rate_limiter_info
-        inserted = limiter.insert_stats.completed
-        sampled = limiter.sample_stats.completed
-        env_steps = earlier_env_steps + inserted * items
+        size, max_size, inserted, sampled = (sum(each) for each in zip(*counts))
         return {
-            "replay_size": table.current_size * items,
-            "replay_max_size": table.max_size * items,
+            "replay_size": size * items,
+            "replay_max_size": max_size * items,
             "env_steps": env_steps,
             "env_steps_per_s": self._rates["inserts"].update(env_steps),
             "samples_per_s": self._rates["samples"].update(sampled * items),

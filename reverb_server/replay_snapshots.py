@@ -50,11 +50,20 @@ class Snapshot:
 class ReplaySnapshots:
     """The snapshots in the folder of a run."""
 
-    def __init__(self, root_dir: Path) -> None:
-        """Args: root_dir: Folder of the run; nobody else uses it."""
-        self.working = root_dir / run_dir.REPLAY_DIR / "reverb"
-        self._kept = root_dir / run_dir.REPLAY_DIR / "snapshots"
-        self._discarded = root_dir / run_dir.REPLAY_DIR / "discarded"
+    def __init__(self, root_dir: Path, shard: int = 0) -> None:
+        """Says where they are; nobody else uses these folders.
+
+        Args:
+          root_dir: Folder of the run.
+          shard: Number of the replay server that they are of; 0 is the first.
+        """
+        folder = root_dir / run_dir.REPLAY_DIR
+        if shard:
+            folder /= f"shard-{shard}"
+        self.folder_of_server = folder
+        self.working = folder / "reverb"
+        self._kept = folder / "snapshots"
+        self._discarded = folder / "discarded"
         self._checkpoints = root_dir / run_dir.CHECKPOINTS
 
     def prepare(self, discard: bool = False) -> None:

@@ -120,6 +120,12 @@ class ReplayWriter:
         ends = steps.next_step_type == StepType.LAST
         self._is_terminal = ends & (steps.discount == 0)
 
+    def skip(self) -> None:
+        """Lets one step of each environment go by: windows begin anew after it."""
+        # The frames before a window must not be from before the gap either.
+        self._length[:] = 1 - self.layout.frames
+        self._is_terminal[:] = False
+
     def _complete(self, steps: trajectory.Trajectory) -> np.ndarray:
         """Which environments' windows this step completes, bool [B].
 

@@ -11,11 +11,11 @@ from typing import Callable
 from experiment.agents import OnPolicyAgent
 from experiment.definition import Experiment
 from experiment.errors import ConfigurationError, check_number
-from reverb_server import on_policy, rate_limiter
+from reverb_server import on_policy, rate_limiter, sharding
 from reverb_server.scale_request import ScaleRequest
 
 
-def check(experiment: Experiment, num_actors: int) -> None:
+def check(experiment: Experiment, num_actors: int, servers: int = 1) -> None:
     """Refuses a number of actors that the run could not go on with, or be resumed.
 
     The limiter of a running table stays as it is: its tolerance is that of the actors
@@ -25,6 +25,7 @@ def check(experiment: Experiment, num_actors: int) -> None:
     Args:
       experiment: What is learned; its agent is built for it, which takes a moment.
       num_actors: Wanted.
+      servers: Those that the replay is spread over.
 
     Raises:
       ConfigurationError: The collect policy, the rate limiter of the next server, or
@@ -34,6 +35,7 @@ def check(experiment: Experiment, num_actors: int) -> None:
     with contextlib.closing(experiment.environment()) as environment:
         agent, _ = experiment.make_agent(environment)
     experiment.collect_policy(agent, 0, num_actors)
+    sharding.check(experiment, agent, num_actors, servers)
     if isinstance(agent, OnPolicyAgent):
         on_policy.require_no_surplus(experiment.replay, experiment.collect, num_actors)
     else:

@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import logging
 import os
-import socket
 import time
 from pathlib import Path
 from typing import Any, Callable
@@ -23,15 +22,17 @@ from reverb_server import figures, restored_server, run_tables, scaling, tables
 from reverb_server.address import NO_ANSWER
 from reverb_server.kept_end import KeptEnd
 from reverb_server.known_learner import KnownLearner, first_step
+from reverb_server.known_shards import KnownShards
 from reverb_server.metrics_endpoint import MetricsEndpoint
 from reverb_server.metrics_log import MetricsLog
-from reverb_server.replay_figures import ReplayFigures
+from reverb_server.replay_figures import Counts, ReplayFigures
 from reverb_server.replay_snapshots import ReplaySnapshots, Snapshot
 from reverb_server.resources import Resources
 from reverb_server.scaling import Scaling
+from reverb_server.snapshot_keeper import SnapshotKeeper
 from reverb_server.stall_watch import StallWatch
 from reverb_server.summaries import Summaries
-from reverb_server.telemetry import SNAPSHOT, drain
+from reverb_server.telemetry import SNAPSHOT, drain, identity
 
 _POLL_S = 0.5
 
@@ -105,9 +106,13 @@ class RunServer:
         self._stalls = StallWatch(self.address, self._items)
         known = run_dir.last_row(root_dir, figures.SERVER)
         self._learner = KnownLearner(first_step(known, manifest, restored, is_restart))
-        self._problem: str | None = None
-        self._publish(root_dir, known.get("env_steps", 0), restored)
-        can_scale = functools.partial(scaling.check, experiment)
+        self._keeper = SnapshotKeeper(self._snapshots, self.env_steps)
+        servers = manifest.num_replay_servers
+        self._shards = KnownShards.of(self.address, known, servers, self._items)
+        self._publish(root_dir, self._shards.left_out_of(known), restored)
+        if restored and not is_restart:
+            self._shards.forget()
+        can_scale = functools.partial(scaling.check, experiment, servers=servers)
         self._scaling = Scaling(root_dir, can_scale, self._scale, is_restart)
         self._end = KeptEnd(self.address, root_dir, is_restart)
         self._metrics = MetricsLog(root_dir)
@@ -130,6 +135,7 @@ class RunServer:
             train_step,
             manifest.num_actors,
             str(run_tables.Identity.of(manifest)),
+            manifest.num_replay_servers,
         )
 
     def _start(
@@ -171,11 +177,15 @@ class RunServer:
             logging.exception("the run's manifest could not be written anew")
 
     def _scale(self, num_actors: int) -> None:
-        """Tells the run, those that join, and a resume, of another number of actors."""
-        self.manifest = dataclasses.replace(self.manifest, num_actors=num_actors)
-        self._write_files(Path(self.manifest.root_dir))
-        run_tables.publish_manifest(self.client, self.manifest)
+        self._tell(dataclasses.replace(self.manifest, num_actors=num_actors))
         logging.info("the run is scaled to %d actors", num_actors)
+
+    def _tell(self, manifest: Manifest) -> None:
+        """Tells the run, those that join, and a resume, of what has changed."""
+        if manifest != self.manifest:
+            self.manifest = manifest
+            self._write_files(Path(manifest.root_dir))
+            run_tables.publish_manifest(self.client, manifest)
 
     def serve(
         self, should_stop: Callable[[float], bool], is_supervised: bool = False
@@ -203,14 +213,14 @@ class RunServer:
             self.keep_rows()
 
     def env_steps(self) -> int:
-        """Environment steps of the run so far, in transitions."""
+        """Environment steps of the run so far, but for those of further servers."""
         info = self.client.server_info(timeout=_ANSWER_S)[tables.REPLAY]
         return self.manifest.earlier_env_steps + self._inserted(info)
 
     def replay_size(self) -> int:
         """Transitions in the replay table."""
-        info = self.client.server_info(timeout=_ANSWER_S)[tables.REPLAY]
-        return int(info.current_size) * self._items
+        info = self.client.server_info(timeout=_ANSWER_S)
+        return int(info[tables.REPLAY].current_size) * self._items
 
     @property
     def newest_train_step(self) -> int:
@@ -225,12 +235,13 @@ class RunServer:
         except (*NO_ANSWER, IndexError) as error:
             self._snapshots.clean()
             return one_line(error)
-        self._keep_snapshot({"train_step": train_step, "path": path})
+        self._keeper.take({"train_step": train_step, "path": path})
         return None
 
     def stop(self) -> None:
         """Keeps the last rows, and stops the server."""
         self.keep_rows()
+        self._shards.close()
         self._server.stop()
         self._end.forget()
         if self._endpoint:
@@ -251,9 +262,12 @@ class RunServer:
         received = len(rows)
         for row in rows:
             if SNAPSHOT in row:
-                self._keep_snapshot(row[SNAPSHOT])
+                self._keeper.take(row[SNAPSHOT])
             elif row["role"] == figures.LEARNER:
                 self._learner.take(row)
+            elif row["role"] == figures.SHARD:
+                self._shards.hear(row)
+        self._tell(self._shards.update(self.manifest))
         told = [row for row in rows if SNAPSHOT not in row]
         stall = self._stalls.look(info, told, time.monotonic())
         if received or is_due:
@@ -265,32 +279,20 @@ class RunServer:
             self._endpoint.write(rows)
         return received
 
-    def _keep_snapshot(self, written: dict[str, Any]) -> None:
-        """Keeps what the learner let Reverb write, or cleans up if it could not."""
-        try:
-            if written["path"] is None:
-                self._snapshots.clean()
-                return
-            path = Path(written["path"])
-            self._snapshots.keep(path, written["train_step"], self.env_steps())
-            self._problem = None
-        except (OSError, TypeError, KeyError, ValueError, *NO_ANSWER) as error:
-            self._problem = f"a snapshot of the replay table is lost: {one_line(error)}"
-            logging.error("%s", self._problem)  # noqa: TRY400
-
     def _own_row(self, info: dict[str, Any]) -> dict[str, Any]:
-        earlier = self.manifest.earlier_env_steps
+        own, apart = info[tables.REPLAY], sum(self._shards.env_steps)
+        env_steps = self.manifest.earlier_env_steps + self._inserted(own) + apart
+        counts = [Counts.of(own), *self._shards.counts]
         return {
-            "role": figures.SERVER,
-            "task": 0,
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
+            **identity(figures.SERVER, 0),
             "time": time.time(),
             "train_step": self.newest_train_step,
             "num_actors": self.manifest.num_actors,
-            "problem": self._problem or (self._endpoint and self._endpoint.problem),
-            **self._replay_figures.row(info[tables.REPLAY], earlier),
+            "problem": self._keeper.problem
+            or (self._endpoint and self._endpoint.problem),
+            **self._replay_figures.row(counts, env_steps),
             **self._resources.figures(),
+            **self._shards.figures(),
         }
 
     def _inserted(self, replay: Any) -> int:

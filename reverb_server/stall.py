@@ -43,7 +43,7 @@ class Scene:
       waits: Whom the limiter holds.
       held_s: Seconds since it has held others, or nobody.
       actors: All ever heard of.
-      learners, eval_jobs: The same; there is one of each at most.
+      learners, others: The same; these are eval job and further replay servers.
       address: host:port of the server.
       per_item: Transitions of an item.
     """
@@ -56,7 +56,7 @@ class Scene:
     held_s: float
     actors: list[Peer]
     learners: list[Peer]
-    eval_jobs: list[Peer]
+    others: list[Peer]
     address: str
     per_item: int
 
@@ -83,7 +83,7 @@ class Scene:
 
     def missed(self) -> Stall | None:
         """Who is silent or hangs although the others go on."""
-        for peer in [*self.actors, *self.learners, *self.eval_jobs]:
+        for peer in [*self.actors, *self.learners, *self.others]:
             if peer.is_missed and peer.silent_s < _MISSED_S:
                 return Stall(
                     f"missed {peer.name}",

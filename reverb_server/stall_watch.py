@@ -74,7 +74,10 @@ class StallWatch:
                 held_s=now - self._held_since,
                 actors=self._peers.all(figures.ACTOR, now),
                 learners=self._peers.all(figures.LEARNER, now),
-                eval_jobs=self._peers.all(figures.EVAL_JOB, now),
+                others=[
+                    *self._peers.all(figures.EVAL_JOB, now),
+                    *self._peers.all(figures.SHARD, now),
+                ],
                 address=self._address,
                 per_item=self._per_item,
             )

@@ -110,4 +110,4 @@ def _has_curves(row: dict[str, Any]) -> bool:
     """Whether what sent a row has a folder of its own."""
     if row["role"] == figures.ACTOR:
         return row["task"] in range(MAX_ACTORS)
-    return row["role"] in figures.PROCESSES
+    return row["role"] in figures.ALL_PROCESSES

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import reverb
 import tensorflow as tf
 from tf_agents.agents import tf_agent
@@ -17,6 +19,7 @@ from reverb_server import (
     priorities,
     rate_limiter,
     replay_layout,
+    sharding,
     sizes,
 )
 from reverb_server.columns import columns_of, differences
@@ -32,6 +35,8 @@ LARGEST_PRIORITY_KEY = "largest_priority"
 
 # Rows kept if the server is too busy to read them; the oldest go.
 _TELEMETRY_ROWS = 10_000
+
+_TEXT = tf.TensorSpec([], tf.string)
 
 
 def weights_of(
@@ -105,8 +110,9 @@ def make_tables(
     train_step: tf.Variable,
     num_actors: int,
     identity: str,
+    servers: int = 1,
 ) -> list[reverb.Table]:
-    """Makes all tables of a run.
+    """Makes all tables of a run, or of the first of several servers.
 
     Args:
       experiment: What is learned.
@@ -114,6 +120,7 @@ def make_tables(
       train_step: Of the agent.
       num_actors: Actors of the run.
       identity: See `run_tables.Identity`.
+      servers: That the replay is spread over.
 
     Raises:
       ConfigurationError: The replay settings or the collect policy cannot work, or
@@ -121,6 +128,8 @@ def make_tables(
     """
     experiment.collect_policy(agent, 0, num_actors)  # Refused here, not by an actor.
     _require_travelling(agent)
+    sharding.check(experiment, agent, num_actors, servers)
+    experiment = sharding.share_of(experiment, servers)
     replay = experiment.replay
     layout = replay_layout.replay_layout(agent, replay)
     if isinstance(agent, OnPolicyAgent):
@@ -132,21 +141,30 @@ def make_tables(
         weights_of(agent, train_step, priorities.largest_priority(replay))
     )
     sizes.check_weights(weights_spec)
-    text_spec = tf.TensorSpec([], tf.string)
     return [
         _replay_table(experiment, layout, num_actors),
         _newest_row_table(VARIABLES, weights_spec),
         _newest_row_table(RUN, tf.TensorSpec([], tf.string, name=identity)),
-        _newest_row_table(END, end_of(text_spec, weights_spec)),
-        reverb.Table(
-            TELEMETRY,
-            sampler=reverb.selectors.Fifo(),
-            remover=reverb.selectors.Fifo(),
-            max_size=_TELEMETRY_ROWS,
-            max_times_sampled=1,
-            rate_limiter=reverb.rate_limiters.MinSize(1),
-            signature=text_spec,
-        ),
+        _newest_row_table(END, end_of(_TEXT, weights_spec)),
+        _telemetry_table(),
+    ]
+
+
+def make_shard_tables(
+    experiment: Experiment, signature: Any, num_actors: int, identity: str
+) -> list[reverb.Table]:
+    """Makes the tables of a further replay server.
+
+    Args:
+      experiment: With the sizes of its share, see `sharding.share_of`.
+      signature: Of the replay table of the first server, which has built the agent.
+      num_actors: Actors of the run.
+      identity: See `run_tables.Identity`.
+    """
+    return [
+        _sampled_table(experiment, signature, num_actors),
+        _newest_row_table(RUN, tf.TensorSpec([], tf.string, name=identity)),
+        _telemetry_table(),
     ]
 
 
@@ -177,6 +195,14 @@ def _replay_table(
             rate_limiter=reverb.rate_limiters.MinSize(1),
             signature={"steps": layout.signature},
         )
+    return _sampled_table(experiment, {"steps": layout.signature}, num_actors)
+
+
+def _sampled_table(
+    experiment: Experiment, signature: Any, num_actors: int
+) -> reverb.Table:
+    """A table of experience that is sampled any number of times."""
+    replay = experiment.replay
     return reverb.Table(
         REPLAY,
         sampler=priorities.sampler(replay),
@@ -185,7 +211,20 @@ def _replay_table(
         rate_limiter=rate_limiter.rate_limiter(
             replay, experiment.collect, experiment.train, num_actors
         ),
-        signature={"steps": layout.signature},
+        signature=signature,
+    )
+
+
+def _telemetry_table() -> reverb.Table:
+    """A queue of rows, each of which is read once."""
+    return reverb.Table(
+        TELEMETRY,
+        sampler=reverb.selectors.Fifo(),
+        remover=reverb.selectors.Fifo(),
+        max_size=_TELEMETRY_ROWS,
+        max_times_sampled=1,
+        rate_limiter=reverb.rate_limiters.MinSize(1),
+        signature=_TEXT,
     )
 
 

@@ -29,6 +29,21 @@ _SEND_TIMEOUT_S = 1.0
 _LAST_TIME = 2**32
 
 
+def identity(role: str, task: int) -> dict[str, Any]:
+    """What a row says of the process that sends it: this one.
+
+    Args:
+      role: Of the process.
+      task: Number within the role.
+    """
+    return {
+        "role": role,
+        "task": task,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+    }
+
+
 class TelemetrySender:
     """Sends rows; while the server does not take one, no other is made."""
 
@@ -37,12 +52,7 @@ class TelemetrySender:
         self._writer = RowWriter(client, tables.TELEMETRY)
         self._is_sent = True
         self._lock = threading.Lock()  # Threads of one process share a sender.
-        self._identity = {
-            "role": role,
-            "task": task,
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-        }
+        self._identity = identity(role, task)
 
     def send(self, figures: dict[str, Any]) -> bool:
         """Sends one row.

@@ -65,6 +65,7 @@ class Trial:
             RunOptions(
                 num_actors=1,
                 actors_elsewhere=0,
+                num_replay_servers=1,
                 gin_file=str(self._options.gin_file),
                 gin_bindings=[*self._options.gin_bindings, *self._short()],
                 root_dir=self._root_dir,

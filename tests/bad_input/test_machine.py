@@ -194,6 +194,10 @@ def test_more_actors_than_there_is_memory_for_are_warned_of(
         "warning: 14 actors on this machine, server, learner and eval"
     )
     assert "need about 8.5 GB of memory, and 8.0 GB are available" in said
+    assert memory.warning(11, shards=2) is None
+    said = memory.warning(12, shards=2)
+    assert said
+    assert "12 actors on this machine, 3 replay servers, learner and eval" in said
 
 
 def test_a_proxy_is_passed_by_and_that_is_said_once(

@@ -15,6 +15,7 @@ from tests.system.commands import CHECKOUT, Command
 # tells.
 TINY = {
     "replay": (["--seconds=1", "--most_cases=1"], 2),
+    "shards": (["--seconds=1", "--most_cases=1"], 2),
     "learner": (["--seconds=1", "--rounds=1"], 3),
     "throughput": (["--seconds=2", "--rounds=1", "--num_actors=1"], 4),
     "scaling": (["--seconds=2", "--actors=1"], 2),
@@ -35,9 +36,9 @@ TINY = {
     "memory": (["--env_steps=2000", "--max_size=2000", "--settle_steps=1000"], 5),
 }
 
-# Whole runs, side by side or one after another, eight compilations, or two servers with
-# a dozen loads each: too long for every CI run.
-SLOW = {"side_by_side", "learning", "gradient_steps", "scaling --synthetic"}
+# Whole runs, side by side or one after another, eight compilations, eleven processes,
+# two servers with a dozen loads each: too long for every CI run.
+SLOW = {"side_by_side", "learning", "gradient_steps", "shards", "scaling --synthetic"}
 
 # Figures that may be nothing: whether memory has grown, and a ratio of it.
 MAYBE_NOTHING = {"growth, MB", "growth"}

@@ -26,6 +26,7 @@ PROCESSES = (
     "actor",
     "learner",
     "eval_job",
+    "replay_shard",
     "reverb_server.peek",
     "launch.report",
     "launch.doctor",

@@ -12,7 +12,7 @@ METRICS = (ROOT / "docs" / "metrics.md").read_text()
 
 def row_of(figure: Figure) -> dict[str, str]:
     """What the table has to say of a figure."""
-    roles = [role for role in figure.roles if role in figures.PROCESSES]
+    roles = [role for role in figure.roles if role in figures.ALL_PROCESSES]
     role = roles[0] if len(roles) == 1 else "ROLE"
     is_exported = any(figure in exported(each) for each in roles)
     return {

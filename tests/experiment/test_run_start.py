@@ -201,3 +201,20 @@ def test_how_many_actors_are_elsewhere_is_kept_with_the_run(
     run_dir.write_text(tmp_path / run_dir.MANIFEST, resumed.to_json())
     _, restarted = run_start.restart_run(tmp_path)
     assert restarted.actors_elsewhere == 1
+
+
+def test_a_resumed_run_keeps_its_replay_servers(tmp_path: Path) -> None:
+    """Where they are now is not known yet; another number is refused, with its own."""
+    _, before = start(tmp_path, num_replay_servers=3)
+    assert before.replay_shards == ["", ""]
+    served = dataclasses.replace(before, replay_shards=["a:1", "b:2"])
+    run_dir.write_text(tmp_path / run_dir.MANIFEST, served.to_json())
+    for asked in (None, 3):
+        _, resumed = start(tmp_path, resume=True, num_replay_servers=asked)
+        assert resumed.replay_shards == ["", ""]
+    assert run_start.restart_run(tmp_path)[1].replay_shards == ["a:1", "b:2"]
+    for asked in (1, 2):
+        with pytest.raises(ConfigurationError, match="leave the flag out, or set it"):
+            start(tmp_path, resume=True, num_replay_servers=asked)
+    with pytest.raises(ConfigurationError, match="go on with it without --in_process"):
+        start(tmp_path, resume=True, in_process=True)

@@ -20,6 +20,7 @@ def options(root_dir: Path, **changes: Any) -> Options:
     usual = Options(
         num_actors=2,
         actors_elsewhere=0,
+        num_replay_servers=1,
         gin_file=None,
         gin_bindings=[],
         root_dir=root_dir,

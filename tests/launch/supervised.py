@@ -34,7 +34,7 @@ for name, value in changes.items():
     homes = (failures, restarts, supervisor, PlainView)
     [home] = [each for each in homes if hasattr(each, name)]
     setattr(home, name, value)
-roles_lib.describe = lambda options, address: [Role(**role) for role in roles]
+roles_lib.describe = lambda *_: [Role(**role) for role in roles]
 options = Options(**{**options, "root_dir": Path(options["root_dir"])})
 
 stop = process.StopSignal()

@@ -57,6 +57,7 @@ def test_without_flags_a_run_gets_the_defaults_and_a_new_folder(
     assert options == Options(
         num_actors=2,
         actors_elsewhere=0,
+        num_replay_servers=1,
         gin_file=None,
         gin_bindings=[],
         root_dir=options.root_dir,
@@ -97,6 +98,7 @@ def test_each_flag_is_taken(read: Read, tmp_path: Path) -> None:
     assert options == Options(
         num_actors=5,
         actors_elsewhere=2,
+        num_replay_servers=1,
         gin_file=str(tmp_path / "mine.gin"),
         gin_bindings=["a = 1", "b = [1, 2]"],
         root_dir=tmp_path / "some" / "where",
@@ -146,6 +148,8 @@ def test_one_process_has_one_actor(read: Read) -> None:
         read("--in_process", "--num_actors=2")
     with pytest.raises(ConfigurationError, match="GPU cannot be asked for with --in_"):
         read("--in_process", "--require_gpu")
+    with pytest.raises(ConfigurationError, match="--num_replay_servers is 2, but"):
+        read("--in_process", "--num_replay_servers=2")
 
 
 def test_a_gpu_that_is_required_is_looked_for_before_anything_is_made(
@@ -228,6 +232,7 @@ def test_a_resume_may_begin_with_an_empty_replay_table(
     ("arguments", "said"),
     [
         (["--num_actors=0"], "--num_actors is 0"),
+        (["--num_replay_servers=0"], "--num_replay_servers is 0"),
         (["--max_restarts=-1"], "--max_restarts is -1"),
         (["--port=0"], "--port is 0"),
         (["--port=65536"], "--port is 65536"),

@@ -75,6 +75,7 @@ def test_the_server_is_told_everything_and_the_others_where_it_is(
         "--seed": ["11"],
         "--num_actors": ["4"],
         "--actors_elsewhere": ["1"],
+        "--num_replay_servers": ["1"],
         "--port": ["8123"],
         "--is_supervised": [""],
         "--resume": ["True"],
@@ -106,6 +107,29 @@ def test_only_a_server_is_told_that_it_comes_back(tmp_path: Path) -> None:
     (tmp_path / run_dir.MANIFEST).write_text(run.to_json())
     server, *_ = describe(options(tmp_path, resume=True), "localhost:8008")
     assert list(server.restart_arguments) == ["--is_restart", "--earlier_servers=3"]
+
+
+def test_further_replay_servers_come_after_the_server_and_end_with_it(
+    tmp_path: Path,
+) -> None:
+    """Each knows its number, its port, and where the server is."""
+    asked = options(tmp_path, num_replay_servers=3, discard_replay=True)
+    server, *shards = describe(asked, "localhost:8008", [8101, 8102])[:3]
+    assert flags_of(server)["--num_replay_servers"] == ["3"]
+    assert [(each.name, each.module, each.task) for each in shards] == [
+        ("replay_shard-1", "replay_shard", 1),
+        ("replay_shard-2", "replay_shard", 2),
+    ]
+    assert flags_of(shards[1]) == {
+        "--server_address": ["localhost:8008"],
+        "--shard": ["2"],
+        "--port": ["8102"],
+        "--is_supervised": [""],
+        "--discard_replay": ["True"],
+    }
+    assert list(shards[1].restart_arguments) == ["--is_restart"]
+    serving = [role.name for role in describe(asked, "localhost:8008", [1, 2])]
+    assert serving[:3] == ["reverb_server", "replay_shard-1", "replay_shard-2"]
 
 
 def test_actors_can_be_missed_and_only_some_start_before_the_server_is_up(

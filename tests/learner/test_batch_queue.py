@@ -173,6 +173,36 @@ def test_who_waits_is_released_as_soon_as_there_is_enough(
     assert time.monotonic() - begun < DEADLINE_S
 
 
+def test_a_starved_dataset_holds_up_no_other(tap: Tap) -> None:
+    """That of a server that is lost, say; what comes of it later is taken too."""
+    one = tf.data.Dataset.from_tensors(tf.constant(7, tf.int64)).repeat()
+    queue = BatchQueue(tap.dataset(), 4, [one.batch(1, drop_remainder=True)])
+    for _ in range(20):
+        assert queue.wait(4, DEADLINE_S)
+        assert next(queue).numpy().tolist() == [7] * 4
+    tap.drip(1)
+    found: list[int] = []
+    while 0 not in found:
+        assert queue.wait(1, DEADLINE_S)
+        found += next(queue).numpy().tolist()
+    queue.close()
+
+
+def test_datasets_that_fill_a_queue_take_turns() -> None:
+    """As long as the learner is slower than they are."""
+    datasets = [
+        tf.data.Dataset.from_tensors(tf.fill([1], number)).repeat()
+        for number in range(3)
+    ]
+    queue = BatchQueue(datasets[0], 3, datasets[1:])
+    found: list[int] = []
+    for _ in range(100):
+        assert queue.wait(3, DEADLINE_S)
+        found += next(queue).numpy().tolist()
+    queue.close()
+    assert all(60 <= found.count(number) <= 140 for number in range(3)), found
+
+
 def test_a_failing_dataset_is_sampled_anew(
     caplog: pytest.LogCaptureFixture, start: Start
 ) -> None:
@@ -204,7 +234,7 @@ def test_a_queue_that_a_table_starves_can_be_closed(
     queue = start(replay_dataset(learning.run.address, layout, BATCH_SIZE), 4)
     assert not queue.wait(1, timeout_s=0.2)
     queue.close()
-    assert not queue._thread.is_alive()
+    assert not queue._fillers[0].thread.is_alive()
 
 
 def test_a_queue_that_is_renewed_samples_anew(start: Start) -> None:
@@ -234,7 +264,7 @@ def test_a_starved_queue_can_be_renewed_and_closed(
     learning.fill()
     assert queue.wait(1, DEADLINE_S)
     queue.close()
-    assert not queue._thread.is_alive()
+    assert not queue._fillers[0].thread.is_alive()
 
 
 def test_nobody_else_is_cancelled_when_a_queue_is_renewed(

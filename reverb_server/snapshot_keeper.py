@@ -1,0 +1,49 @@
+"""Keeps the snapshots of a replay server that the learner has let Reverb write."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, Callable
+
+from experiment.errors import one_line
+from reverb_server.address import NO_ANSWER
+from reverb_server.replay_snapshots import ReplaySnapshots
+
+
+class SnapshotKeeper:
+    """Keeps them as the rows tell that come from the learner.
+
+    Attributes:
+      problem: Why the newest one could not be kept; None if it was.
+    """
+
+    def __init__(
+        self, snapshots: ReplaySnapshots, env_steps: Callable[[], int]
+    ) -> None:
+        """Takes what it works with.
+
+        Args:
+          snapshots: Of the server.
+          env_steps: Says how many the server counts now, for the record.
+        """
+        self._snapshots = snapshots
+        self._env_steps = env_steps
+        self.problem: str | None = None
+
+    def take(self, written: dict[str, Any]) -> None:
+        """Keeps what Reverb has written, or cleans up if it could not.
+
+        Args:
+          written: What a row says of it, see `telemetry.SNAPSHOT`.
+        """
+        try:
+            if written["path"] is None:
+                self._snapshots.clean()
+                return
+            path = Path(written["path"])
+            self._snapshots.keep(path, written["train_step"], self._env_steps())
+            self.problem = None
+        except (OSError, TypeError, KeyError, ValueError, *NO_ANSWER) as error:
+            self.problem = f"a snapshot of the replay table is lost: {one_line(error)}"
+            logging.error("%s", self.problem)  # noqa: TRY400
