@@ -1,4 +1,4 @@
-"""launch/kubernetes/await-server.sh, with servers on this machine."""
+"""launch/await-server.sh, with servers on this machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.launch.a_run import CHECKOUT
 
-_SCRIPT = CHECKOUT / "launch" / "kubernetes" / "await-server.sh"
+_SCRIPT = CHECKOUT / "launch" / "await-server.sh"
 
 
 def wait_for(port: int, script: Path) -> subprocess.CompletedProcess[str]:
@@ -42,4 +42,4 @@ def test_it_gives_up_in_time_even_where_packets_are_dropped(tmp_path: Path) -> N
     assert ended.returncode == 3
     first, *_, last = ended.stdout.splitlines()
     assert first.startswith(f"nobody answers at 127.0.0.1:{port} since ")
-    assert last == "gave up: the run has ended, or see the pod of 127.0.0.1"
+    assert last == "gave up: the run has ended, or see the logs of 127.0.0.1"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Waits until the server of the run takes connections:
-#   launch/kubernetes/await-server.sh HOST PORT
-# A role itself waits for a minute; a server that has to find a node needs longer.
+#   launch/await-server.sh HOST PORT
+# A role itself waits for a minute; a server on a busy or new node may need longer.
 # Exit code 3: nobody did for half an hour. Then another try is in vain too: the run has
 # ended, or somebody has to see to the server.
 set -euo pipefail
@@ -19,5 +19,5 @@ while ((SECONDS < WAIT_S)); do
   fi
   sleep 1
 done
-echo "gave up: the run has ended, or see the pod of $1"
+echo "gave up: the run has ended, or see the logs of $1"
 exit 3
