@@ -26,29 +26,37 @@ from launch.children import Child
 
 _EPISODES = 10
 
+# Seconds that so many episodes may take, with the import of TensorFlow.
+_JUDGEMENT_S = 1_200.0
+
+_MINUTES = 60.0
+
 
 def learn(
-    options: Sequence[str], seed: int, timeout_s: float
+    options: Sequence[str], seed: int, minutes: float
 ) -> tuple[dict[str, Any], list[returns_file.Row]]:
-    """Runs a preset once.
+    """Runs a preset once, to its end or until the time is over.
 
     Args:
       options: Flags of the launcher.
       seed: Of the run.
-      timeout_s: Seconds that it may take.
+      minutes: After which it is ended, as by Ctrl-C.
 
     Returns:
       What came of it, and its evaluations.
 
     Raises:
       RuntimeError: The run failed.
-      TimeoutError: It took longer.
+      TimeoutError: The judgement took too long.
     """
     with Children() as children:
         root_dir = children.folder / "run"
         own = [f"--seed={seed}", f"--root_dir={root_dir}"]
         run = children.start("launch", "launch", *options, *own)
-        children.wait("the run", lambda: _has_ended(run), timeout_s)
+        try:
+            children.wait("the run", lambda: _has_ended(run), 60 * minutes)
+        except TimeoutError:
+            children.end(run)
         result = json.loads((root_dir / run_dir.RESULT).read_text())
         output = children.folder / "returns.json"
         judge = children.start(
@@ -59,7 +67,7 @@ def learn(
             f"--episodes={_EPISODES}",
             f"--seed={seed}",
         )
-        children.wait("the judgement", lambda: _has_ended(judge), timeout_s)
+        children.wait("the judgement", lambda: _has_ended(judge), _JUDGEMENT_S)
         returns = json.loads(output.read_text())
         evaluations = returns_file.read(root_dir / run_dir.RETURNS)
     row = {
@@ -107,7 +115,7 @@ def main() -> int:
     told = report.Report(f"learning_{name}", {"options": options})
     runs: list[list[returns_file.Row]] = []
     for seed in range(1, _SEEDS.value + 1):
-        row, evaluations = learn(options, seed, _DEADLINE_S.value)
+        row, evaluations = learn(options, seed, _LIMIT.value)
         print(*row.values(), flush=True)
         told.rows.append(row)
         runs.append(evaluations)
@@ -122,6 +130,7 @@ def main() -> int:
 def _own_command(preset: str, options: Sequence[str]) -> str:
     own = [f"--preset={preset}", f"--seeds={_SEEDS.value}", *options[1:]]
     own += [f"--name={_NAME.value}"] if _NAME.value else []
+    own += [f"--minutes={_LIMIT.value:g}"] if _LIMIT.value != _MINUTES else []
     return shlex.join(["python", "-m", "benchmarks.learning", *own])
 
 
@@ -149,7 +158,9 @@ if __name__ == "__main__":
     _NUM_ACTORS = shared_flags.define_num_actors()
     _GIN_BINDINGS = shared_flags.define_gin_bindings()
     _MAX_TRAIN_STEPS = shared_flags.define_max_train_steps()
-    _DEADLINE_S = flags.DEFINE_float("deadline_s", 3_600.0, "Seconds for each run.")
+    _LIMIT = flags.DEFINE_float(
+        "minutes", _MINUTES, "After which a run is ended, and judged as it is then."
+    )
     _PAGE = flags.DEFINE_string("page", "docs/results.md", "Where the row is added.")
     _JSON = report.define_json("learning")
     process.run(main)

@@ -27,6 +27,7 @@ from experiment import (
     gin_text,
     gymnasium_environment,  # noqa: F401  (the same)
     observe_only,  # noqa: F401  (the same)
+    presets,
     specs,
     stack_frames,  # noqa: F401  (the same)
 )
@@ -127,6 +128,10 @@ def _tensor_specs(
         tensor_spec.from_spec(environment.time_step_spec()),
         tensor_spec.from_spec(environment.action_spec()),
     )
+
+
+# gin looks for what a file includes in the current folder first, then here.
+gin.add_config_file_search_path(str(presets.PRESETS))
 
 
 def load_text(text: str) -> Experiment:

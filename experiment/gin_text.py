@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from gin import config_parser
 
-from experiment import settings
+from experiment import presets, settings
 from experiment.errors import ConfigurationError
 
 _SETTINGS = (settings.Replay, settings.Collect, settings.Train, settings.Evaluation)
@@ -128,9 +128,11 @@ def _references(value: Any) -> Iterator[str]:
 
 
 def _included(path: Path, files: Sequence[Path], place: str) -> Iterator[Binding]:
-    """Reads an included file; what is no file is left to gin to find, or to refuse."""
-    if not path.is_file():
+    """Reads an included file; what is not there is left to gin to refuse."""
+    found = presets.find_file(path)
+    if found is None:
         return
+    path = found
     if path in files:
         raise ConfigurationError(f"gin: {path} includes itself ({place})")
     try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
-from experiment import presets
+from experiment import definition, presets
 from experiment.errors import ConfigurationError
 
 
@@ -39,6 +40,20 @@ def test_a_file_of_the_user_wins_over_a_preset_of_that_name(
     mine.touch()
     monkeypatch.chdir(tmp_path)
     assert presets.find_preset("dqn_cartpole.gin") == mine
+
+
+def test_a_file_of_the_user_may_include_a_preset_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And change some of it, from any folder."""
+    mine = tmp_path / "mine.gin"
+    mine.write_text("include 'dqn_cartpole.gin'\nReplay.batch_size = 17\n")
+    monkeypatch.chdir(tmp_path)
+    mine, preset = (
+        definition.load_file(presets.find_preset(name), []).replay
+        for name in ("mine.gin", "dqn_cartpole.gin")
+    )
+    assert mine == dataclasses.replace(preset, batch_size=17)
 
 
 @pytest.mark.parametrize("name", ["dqn_cartpol.gin", "", "configs", "no/such.gin"])
