@@ -19,6 +19,7 @@ from experiment.errors import ConfigurationError, DivergedError, one_line
 from experiment.interval import Interval
 from learner import checkpoints
 from learner.batch_queue import BatchQueue
+from learner.loss_watch import LossWatch
 from learner.policy_export import PolicyExporter
 from learner.policy_lag import PolicyLag
 from learner.priority_updates import PriorityUpdates
@@ -73,6 +74,7 @@ class Trainer:
         self._is_loop_outside = learner.strategy.num_replicas_in_sync > 1
         self._histogram = Interval(_HISTOGRAM_S)
         self._loss: tf.Tensor | None = None
+        self._loss_watch = LossWatch()
         self._waited_s = 0.0
         self._problem: str | None = None
         self._are_finite = tf.function(self._all_finite, autograph=False)
@@ -120,6 +122,7 @@ class Trainer:
         self._loss = self._take_steps(steps)
         if not math.isfinite(self._loss):  # XLA drops the agent's own look.
             raise DivergedError(f"the loss is {float(self._loss)}", self.train_step)
+        self._loss_watch.look(float(self._loss))
         if self._updates:
             self._updates.send()
         if before // self._summary_interval < self.train_step // self._summary_interval:
@@ -253,7 +256,8 @@ class Trainer:
     def figures(self) -> dict[str, Any]:
         """Loss, policy lag since the last call, seconds waited for batches so far.
 
-        `problem` says why the last `save` could not write everything; None if it could.
+        `problem` says why the last `save` could not write everything, or that the loss
+        explodes; None if all is well.
         """
         return {
             "time": time.time(),  # When the steps were counted, not sent.
@@ -264,5 +268,5 @@ class Trainer:
             "dropped_windows": (
                 self.batches.dropped if isinstance(self.batches, WindowQueue) else 0
             ),
-            "problem": self._problem,
+            "problem": self._problem or self._loss_watch.problem,
         }

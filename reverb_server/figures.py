@@ -83,7 +83,7 @@ FIGURES = (
         (SERVER, LEARNER, SHARD),
         Kind.ALARM,
         "",
-        "What could not be stored or served, and why; None if all was.",
+        "What goes wrong, but does not stop it; None if all is well.",
     ),
     Figure("has_left", MEMBERS, Kind.TEXT, "", "True in its last row."),
     # --- Server -------------------------------------------------------------------

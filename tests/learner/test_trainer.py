@@ -191,6 +191,19 @@ def test_a_loss_that_is_no_number_ends_the_training(
         run_until(trainer, 4)
 
 
+def test_a_loss_that_explodes_is_told(learning: Learning) -> None:
+    """It is a number still, so training goes on."""
+    trainer = learning.build()
+    learning.fill(policy_train_step=0)
+    for _ in range(100):
+        assert trainer.run(1)
+    assert trainer.figures()["problem"] is None
+    for variable in trainer.agent.policy.variables():
+        variable.assign(1e6 * variable)
+    assert trainer.run(1)
+    assert "training diverges; lower the learning" in trainer.figures()["problem"]
+
+
 def test_operations_that_xla_does_not_know_are_answered_with_the_remedy(
     learning: Learning, monkeypatch: pytest.MonkeyPatch
 ) -> None:
