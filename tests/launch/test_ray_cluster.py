@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import signal
 import sys
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ import json, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 import ray
+from ray._private import state
 from launch import ray_cluster, roles
 from launch.children import end_all
 from launch.ray_nodes import RayNodes, Wishes
@@ -36,7 +38,12 @@ ray_cluster.connect(sys.argv[1])
 nodes = RayNodes(Wishes(1, 0, 1000, False, False), Path("logs"), print)
 start = lambda role: nodes.start(role, is_restart=False)
 actors = [start(roles.actor(task, "localhost:1")) for task in range(9)]
-time.sleep(1)  # Until Ray has looked for places.
+# Until Ray has looked for places, which only its own modules tell.
+states = lambda: [each["State"] for each in state.actors().values()]
+deadline = time.monotonic() + 60
+while states().count("PENDING_CREATION") < len(actors):
+    assert time.monotonic() < deadline, states()
+    time.sleep(0.02)
 begun = time.monotonic()
 leaving = Leaving(actors[0])
 has_left = leaving.has_ended()
@@ -97,10 +104,13 @@ class RayCluster:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayCluster]:
-    """A cluster that tests may leave with fewer nodes."""
-    made = RayCluster(tmp_path_factory.mktemp("cluster"))
-    yield made
-    made.end()
+    """A cluster that tests may leave with fewer nodes, for those who know its token."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        made = RayCluster(tmp_path_factory.mktemp("cluster"))
+        yield made
+        made.end()
 
 
 def launched(folder: Path, *flags: str) -> Command:
