@@ -10,7 +10,7 @@ from actor import builder
 from actor import collect as collect_lib
 from actor import watchdog as watchdog_lib
 from actor.memory import MemoryLimit
-from experiment import definition, devices, process
+from experiment import definition, devices, process, seeding
 from experiment import flags as shared_flags
 from experiment.errors import EXIT_RESTART, check_number
 from reverb_server import membership
@@ -19,6 +19,7 @@ _SERVER_ADDRESS = shared_flags.define_server_address()
 _TASK = flags.DEFINE_integer(
     "task", 0, "Number of this actor, from 0; each actor of a run has its own."
 )
+_IS_RESTART = shared_flags.define_is_restart()
 
 
 def main() -> int:
@@ -35,7 +36,8 @@ def main() -> int:
         _TASK.value, settings.environment_timeout_s, run.report, process.fail
     )
     process.start_thread("environment watchdog", watchdog.run)
-    collector, weights = builder.build(experiment, run, _TASK.value, watchdog)
+    life = seeding.life_of(run.manifest, _IS_RESTART.value)
+    collector, weights = builder.build(experiment, run, _TASK.value, watchdog, life)
     envs = settings.envs_per_actor
     missing = functools.partial(builder.missing_random_steps, experiment, run)
     memory = MemoryLimit()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from actor.collector import Collector, random_share
 from actor.exploration import Exploration
 from actor.watchdog import Watchdog, WatchedEnvironment
@@ -13,7 +15,11 @@ from reverb_server.weights import WeightsPuller
 
 
 def build(
-    experiment: Experiment, run: Membership, task: int, watchdog: Watchdog
+    experiment: Experiment,
+    run: Membership,
+    task: int,
+    watchdog: Watchdog,
+    life: Sequence[int] = (),
 ) -> tuple[Collector, WeightsPuller]:
     """Builds the environments, the agent with its weights, and the writer.
 
@@ -22,12 +28,13 @@ def build(
       run: The run this actor has joined.
       task: Number of the actor: it decides on seeds and exploration.
       watchdog: Hears what the environments are at.
+      life: Of this actor, see `seeding.life_of`.
 
     Returns:
       What collects, and what keeps its weights new.
     """
     manifest, settings = run.manifest, experiment.collect
-    seed = seeding.seed_role(manifest.seed, "actor", task)
+    seed = seeding.seed_role(manifest.seed, "actor", task, life)
     with watchdog.inside("its factory"):
         batch = environments.batched(
             experiment.environment, settings.envs_per_actor, seed

@@ -58,27 +58,35 @@ def learn(
         except TimeoutError:
             children.end(run)
         result = json.loads((root_dir / run_dir.RESULT).read_text())
-        output = children.folder / "returns.json"
-        judge = children.start(
-            "judge",
-            "benchmarks.fresh_judgement",
-            f"--root_dir={root_dir}",
-            f"--output={output}",
-            f"--episodes={_EPISODES}",
-            f"--seed={seed}",
-        )
-        children.wait("the judgement", lambda: _has_ended(judge), _JUDGEMENT_S)
-        returns = json.loads(output.read_text())
         evaluations = returns_file.read(root_dir / run_dir.RETURNS)
+        if result["status"] == run_status.INTERRUPTED:  # It has exported nothing.
+            average_return = evaluations[-1].average_return
+        else:
+            average_return = _judge(children, root_dir, seed)
     row = {
         "seed": seed,
         "status": result["status"],
-        "return": statistics.fmean(returns),
+        "return": average_return,
         "env steps": result["env_steps"],
         "updates": result["train_step"],
         "s": result["wall_time_s"],
     }
     return row, evaluations
+
+
+def _judge(children: Children, root_dir: Path, seed: int) -> float:
+    """The average return of the policy of a run, on fresh episodes."""
+    output = children.folder / "returns.json"
+    judge = children.start(
+        "judge",
+        "benchmarks.fresh_judgement",
+        f"--root_dir={root_dir}",
+        f"--output={output}",
+        f"--episodes={_EPISODES}",
+        f"--seed={seed}",
+    )
+    children.wait("the judgement", lambda: _has_ended(judge), _JUDGEMENT_S)
+    return statistics.fmean(json.loads(output.read_text()))
 
 
 def _has_ended(child: Child) -> bool | None:
@@ -159,7 +167,7 @@ if __name__ == "__main__":
     _GIN_BINDINGS = shared_flags.define_gin_bindings()
     _MAX_TRAIN_STEPS = shared_flags.define_max_train_steps()
     _LIMIT = flags.DEFINE_float(
-        "minutes", _MINUTES, "After which a run is ended, and judged as it is then."
+        "minutes", _MINUTES, "After which a run is ended; its last evaluation counts."
     )
     _PAGE = flags.DEFINE_string("page", "docs/results.md", "Where the row is added.")
     _JSON = report.define_json("learning")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from eval_job import builder
 from eval_job.evaluate import evaluate_run, finish_run
-from experiment import definition, devices, process, run_dir
+from experiment import definition, devices, process, run_dir, seeding
 from experiment import flags as shared_flags
 from reverb_server import membership
 from reverb_server import weights as weights_lib
@@ -14,6 +14,7 @@ from reverb_server import weights as weights_lib
 _SERVER_ADDRESS = shared_flags.define_server_address()
 _ROOT_DIR = shared_flags.define_root_dir("default: the one of the run's manifest")
 _TARGET_RETURN = shared_flags.define_target_return()
+_IS_RESTART = shared_flags.define_is_restart()
 
 # Seconds between two pulls of the weights.
 _PULL_INTERVAL_S = 0.1
@@ -32,7 +33,8 @@ def main() -> int:
     experiment = definition.load_run(run.manifest)
     settings = builder.settings(experiment, _TARGET_RETURN.value)
     run.report(target_return=settings.target_return)
-    judge, variables = builder.build(experiment, settings, run, root_dir)
+    life = seeding.life_of(run.manifest, _IS_RESTART.value)
+    judge, variables = builder.build(experiment, settings, run, root_dir, life)
     judge.judge_random_policy()
     weights = weights_lib.WeightsPuller(address, variables, _PULL_INTERVAL_S)
     interval = settings.interval_train_steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,11 @@ def recorder(experiment: Experiment, seed: np.random.SeedSequence) -> Recorder:
 
 
 def build(
-    experiment: Experiment, settings: Evaluation, run: Membership, root_dir: Path
+    experiment: Experiment,
+    settings: Evaluation,
+    run: Membership,
+    root_dir: Path,
+    life: Sequence[int] = (),
 ) -> tuple[Judge, types.NestedVariable]:
     """Builds the agent to be judged, and who judges it.
 
@@ -54,11 +59,12 @@ def build(
       settings: How to judge; may differ from the experiment's by flags.
       run: The run this job has joined.
       root_dir: Folder of the run.
+      life: Of this eval job, see `seeding.life_of`.
 
     Returns:
       The judge, and the variables of the agent that it judges.
     """
-    seed = seeding.seed_role(run.manifest.seed, "eval_job")
+    seed = seeding.seed_role(run.manifest.seed, "eval_job", life=life)
     agent, train_step = experiment.make_agent(experiment.environment())
     items = experiment.replay.env_steps_per_item
     judge = Judge(

@@ -36,7 +36,6 @@ def atari_environment(
     fire_starts: bool = True,
     full_action_space: bool = False,
     life_loss_is_terminal: bool = False,
-    clip_rewards: bool = False,
 ) -> py_environment.PyEnvironment:
     """Makes one Atari game, or by its method `batch` many at once.
 
@@ -58,7 +57,6 @@ def atari_environment(
       full_action_space: All 18 actions, not those only that do something in this game.
       life_loss_is_terminal: Whether a lost life has discount 0. The episode goes on, so
         returns are those of whole games.
-      clip_rewards: Whether rewards are replaced by their sign, in evaluations too.
 
     Returns:
       The environment, unbatched; observations are uint8 [height, width, channels].
@@ -76,7 +74,6 @@ def atari_environment(
         "noop_max": max_noop_starts,
         "use_fire_reset": fire_starts,
         "full_action_space": full_action_space,
-        "reward_clip": clip_rewards,
     }
     for parameter, number in (
         ("frame_skip", frame_skip),
@@ -90,7 +87,6 @@ def atari_environment(
         ("fire_starts", fire_starts),
         ("full_action_space", full_action_space),
         ("life_loss_is_terminal", life_loss_is_terminal),
-        ("clip_rewards", clip_rewards),
     ):
         check_bool(f"{factory}.{parameter}", value)
     options["img_height"], options["img_width"] = _size(image_size)

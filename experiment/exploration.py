@@ -35,7 +35,8 @@ def epsilon_ladder(
 
     ε_i = base^(1 + exponent · i / (N - 1)), as in Ape-X (Horgan et al., 2018,
     arXiv:1803.00933, section 4.1), where the defaults come from too. A lone actor
-    takes the middle of the ladder; tasks beyond N start the ladder again.
+    takes the middle of the ladder; tasks beyond N start the ladder again. It takes the
+    place of `dqn_agent.epsilon_greedy`, which then has no effect.
 
     Args:
       agent: An agent whose `policy` is greedy.

@@ -22,6 +22,15 @@ flags.disclaim_key_flags()
 DEFAULT_NUM_ACTORS = 2
 
 
+def define_is_restart() -> flags.FlagHolder[bool]:
+    """`--is_restart`, of those whose random numbers matter."""
+    return flags.DEFINE_boolean(
+        "is_restart",
+        False,
+        "It takes the place of one that has ended, and draws other random numbers.",
+    )
+
+
 def define_server_address() -> flags.FlagHolder[str | None]:
     """`--server_address`."""
     return flags.DEFINE_string(

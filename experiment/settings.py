@@ -55,6 +55,9 @@ class Replay:
       frame_stack: Frames in each stack that an image of an observation is, along its
         last axis; only the newest is stored. The environment stacks them, e.g.
         `atari_environment.frame_stack` of them. 1 stores observations as they are.
+      clip_rewards: Whether only the sign of each reward is stored, and so learned from:
+        one learning rate suits many games (Mnih et al., 2015, doi:10.1038/nature14236).
+        Returns are of the rewards as they are.
     """
 
     max_size: int = 100_000
@@ -68,6 +71,7 @@ class Replay:
     priority_exponent: float = 0.0
     importance_exponent: float = 0.4
     frame_stack: int = 1
+    clip_rewards: bool = False
 
     def __post_init__(self) -> None:
         """Validates; raises `ConfigurationError`."""
@@ -82,6 +86,7 @@ class Replay:
             check_number(
                 f"Replay.{name}", getattr(self, name), at_least=1, integer=True
             )
+        check_bool("Replay.clip_rewards", self.clip_rewards)
         self._check_windows()
         ratio, tolerance = self.samples_per_insert, self.samples_per_insert_tolerance
         if ratio is not None:

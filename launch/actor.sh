@@ -36,12 +36,13 @@ attend() {
   [[ $told == 0 ]] || exit $((128 + $(kill -l "$told")))
 }
 
-failures=0
+failures=0 again=()
 while :; do
   started=$SECONDS
-  "$root/.venv/bin/python" "$root/launch/run_module.py" actor "$@" &
+  "$root/.venv/bin/python" "$root/launch/run_module.py" actor "$@" "${again[@]}" &
   attend
   ((code != 0 && code != 2)) || exit "$code"
+  again=(--is_restart) # it must not draw the same random numbers again
   ((SECONDS - started < WELL_S)) || failures=0
   ((code != 75)) || continue # it asks to be started again
   ((++failures <= MOST)) || exit "$code"

@@ -10,6 +10,9 @@ from launch.options import Options
 from launch.role import Role
 from reverb_server import figures
 
+# What one is told that takes the place of another.
+_RESTART = ("--is_restart",)
+
 
 def describe(
     options: Options, address: str, shard_ports: Sequence[int] = ()
@@ -40,7 +43,7 @@ def describe(
             for number, port in enumerate(shard_ports, start=1)
         ),
         Role("learner", "learner", [join, *options.learner_device.flags()]),
-        Role("eval_job", "eval_job", [join]),
+        Role("eval_job", "eval_job", [join], _RESTART),
         *(actor(task, address) for task in range(options.actors_here)),
     ]
 
@@ -51,6 +54,7 @@ def actor(task: int, address: str) -> Role:
         figures.process_name(figures.ACTOR, task),
         "actor",
         [_join(address), f"--task={task}"],
+        _RESTART,
         task=task,
         waits_for_server=task >= len(os.sched_getaffinity(0)),
         is_spare=True,
@@ -69,7 +73,7 @@ def _shard(options: Options, address: str, number: int, port: int) -> Role:
             "--is_supervised",
             f"--discard_replay={options.discard_replay}",
         ],
-        ["--is_restart"],
+        _RESTART,
         task=number,
         serves=True,
     )
@@ -84,7 +88,7 @@ def _restart_flags(options: Options) -> list[str]:
     folder, earlier = options.root_dir, 0
     if (folder / run_dir.MANIFEST).exists():
         earlier = run_dir.read_manifest(folder).server_start
-    return ["--is_restart", f"--earlier_servers={earlier}"]
+    return [*_RESTART, f"--earlier_servers={earlier}"]
 
 
 def _server_flags(options: Options, address: str) -> list[str]:

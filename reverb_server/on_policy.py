@@ -66,7 +66,8 @@ def check_on_policy(
             f"transitions; set it to {2 * batch}, say."
         )
     agent.check_batch(replay.batch_size, length)
-    _warn_of_surplus(replay, collect, num_actors)
+    if surplus := surplus_of(replay, collect, num_actors):
+        logging.warning("%s", surplus)
 
 
 def _collected(replay: Replay, collect: Collect, num_actors: int) -> int:
@@ -75,19 +76,22 @@ def _collected(replay: Replay, collect: Collect, num_actors: int) -> int:
     return num_actors * collect.envs_per_actor * each
 
 
-def _warn_of_surplus(replay: Replay, collect: Collect, num_actors: int) -> None:
-    """Says so if windows are collected in vain."""
+def surplus_of(replay: Replay, collect: Collect, num_actors: int) -> str | None:
+    """Says which windows are collected in vain, and what helps; None if none are.
+
+    Args:
+      replay: Says how many windows a batch has.
+      collect: Says how many environments an actor has.
+      num_actors: Actors of the run.
+    """
     collected = _collected(replay, collect, num_actors)
-    if collected > replay.batch_size:
-        logging.warning(
-            "Replay.batch_size is %d, but %d actors with %d environments collect %d "
-            "windows with the same weights, and the surplus is dropped; set it to %d",
-            replay.batch_size,
-            num_actors,
-            collect.envs_per_actor,
-            collected,
-            collected,
-        )
+    if collected <= replay.batch_size:
+        return None
+    return (
+        f"Replay.batch_size is {replay.batch_size}, but {num_actors} actors with "
+        f"{collect.envs_per_actor} environments collect {collected} windows with the "
+        f"same weights, and the surplus is dropped; set it to {collected}"
+    )
 
 
 def require_no_surplus(replay: Replay, collect: Collect, num_actors: int) -> None:

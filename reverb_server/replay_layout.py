@@ -56,6 +56,7 @@ class ReplayLayout:
       is_on_policy: Whether all steps of a window must be of one policy, and each
         window is read once, see `OnPolicyAgent`.
       frames: In each stack that an image of an observation is; the newest is stored.
+      clips_rewards: Whether only the sign of each reward is stored.
     """
 
     codec: StepCodec
@@ -65,6 +66,7 @@ class ReplayLayout:
     spans_episodes: bool = False
     is_on_policy: bool = False
     frames: int = 1
+    clips_rewards: bool = False
 
     @property
     def stored_length(self) -> int:
@@ -147,6 +149,7 @@ def replay_layout(agent: tf_agent.TFAgent, settings: Replay) -> ReplayLayout:
         spans_episodes=agent.train_sequence_length is None,
         is_on_policy=isinstance(agent, OnPolicyAgent),
         frames=frames,
+        clips_rewards=settings.clip_rewards,
     )
     if layout.codec.step_bytes > _LARGE_STEP_BYTES and not layout.shares_steps:
         raise ConfigurationError(
@@ -178,6 +181,13 @@ def _sequence_length(agent: tf_agent.TFAgent, settings: Replay) -> int:
         raise ConfigurationError(
             f"dqn_agent.burn_in is {burn_in}, so nothing would be learned of sequences "
             f"of {length} steps (Replay.sequence_length); it must be <= {length - 2}."
+        )
+    if settings.sequence_stride > length - 1 - burn_in:
+        raise ConfigurationError(
+            f"Replay.sequence_stride is {settings.sequence_stride}, but a sequence of "
+            f"{length} steps teaches {length - 1 - burn_in} (dqn_agent.burn_in is "
+            f"{burn_in}), so some would never be learned from; it must be <= "
+            f"{length - 1 - burn_in}."
         )
     n_step = getattr(agent, "n_step", 1)
     if n_step > length - 1:

@@ -109,8 +109,7 @@ class ReplayWriter:
         """
         self.rounds += 1
         versions = np.full(len(self._length), self.policy_train_step, np.int64)
-        stored = frame_stack.newest(steps.observation, self.layout.frames)
-        rows = self.layout.codec.pack(Step(steps.replace(observation=stored), versions))
+        rows = self.layout.codec.pack(Step(self._stored(steps), versions))
         complete = self._complete(steps)
         write = self._write_shared if self.layout.shares_steps else self._write_whole
         if items := write(rows, complete):
@@ -119,6 +118,14 @@ class ReplayWriter:
         self._length[self._breaks(steps)] = 0
         ends = steps.next_step_type == StepType.LAST
         self._is_terminal = ends & (steps.discount == 0)
+
+    def _stored(self, steps: trajectory.Trajectory) -> trajectory.Trajectory:
+        """What is stored of these steps."""
+        newest = frame_stack.newest(steps.observation, self.layout.frames)
+        steps = steps.replace(observation=newest)
+        if not self.layout.clips_rewards:
+            return steps
+        return steps.replace(reward=tf.nest.map_structure(np.sign, steps.reward))
 
     def skip(self) -> None:
         """Lets one step of each environment go by: windows begin anew after it."""
@@ -147,10 +154,10 @@ class ReplayWriter:
         """After which of these steps no window goes on, bool [B].
 
         A first step follows the last one of an episode, or any other one if the
-        environment failed.
+        environment failed. What follows a last step is of another episode in any case.
         """
-        begins = steps.next_step_type == StepType.FIRST
         is_last = steps.step_type == StepType.LAST
+        begins = (steps.next_step_type == StepType.FIRST) | is_last
         goes_on = is_last & (self.layout.spans_episodes | self._is_terminal)
         return begins & ~goes_on
 

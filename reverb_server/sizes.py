@@ -19,6 +19,13 @@ MAX_WEIGHTS_BYTES = 1_500_000_000
 
 _GB = 1e9
 
+# What Reverb's server keeps beside the bytes of a chunk, beside an item, and for each
+# chunk of an item: fitted to the growth of a server's memory by 8,000 to 80,000 items
+# of 1 to 20 chunks of 64 to 7,088 bytes, with dm-reverb 0.14; they fit within 5 %.
+_CHUNK_BYTES = 880
+_ITEM_BYTES = 560
+_CHUNK_OF_ITEM_BYTES = 88
+
 
 def check_weights(specs: types.NestedTensorSpec) -> None:
     """Refuses weights that do not fit into one message.
@@ -46,14 +53,23 @@ def weights_bytes(specs: types.NestedTensorSpec) -> int:
 
 
 def replay_bytes(layout: ReplayLayout, replay: Replay) -> int:
-    """Bytes of a full replay table, before Reverb compresses it.
+    """Bytes of a full replay table, about, before Reverb compresses the steps in it.
 
     Args:
       layout: Of the table.
       replay: Its settings.
     """
-    copies = 1 if layout.shares_steps else layout.sequence_length / layout.stride
-    return math.ceil(replay.max_size * copies) * layout.codec.step_bytes
+    items = replay.max_size / layout.env_steps_per_item
+    if layout.shares_steps:  # A chunk for each step, in several items.
+        chunks, chunk_bytes = replay.max_size, layout.codec.step_bytes
+        chunks_per_item = layout.stored_length
+    else:
+        chunks, chunk_bytes = items, math.prod(layout.signature.shape)
+        chunks_per_item = 1
+    return math.ceil(
+        chunks * (chunk_bytes + _CHUNK_BYTES)
+        + items * (_ITEM_BYTES + chunks_per_item * _CHUNK_OF_ITEM_BYTES)
+    )
 
 
 def check_replay(layout: ReplayLayout, replay: Replay) -> None:
@@ -73,7 +89,7 @@ def check_replay(layout: ReplayLayout, replay: Replay) -> None:
     total = psutil.virtual_memory().total
     told = (
         f"Replay.max_size is {replay.max_size}, and so many transitions have "
-        f"{size / _GB:.1f} GB when full, not compressed"
+        f"about {size / _GB:.1f} GB when full, not compressed"
     )
     if size > total:
         most = total * replay.max_size // size

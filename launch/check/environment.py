@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from typing import Callable, TypeVar
@@ -21,7 +22,7 @@ from launch.doctor.finding import FAIL, OK, WARN, Finding
 
 _T = TypeVar("_T")
 
-# Steps that two environments of one seed are compared over, and that a batch takes.
+# Steps that two environments of one seed are compared over.
 _COMPARED_STEPS = 10
 
 # Episodes that were cut off at the same length are no chance from so many on, and if
@@ -164,7 +165,7 @@ class Environment:
             yield Finding(OK, "batch", text)
 
     def _play_batch(self, count: int) -> tuple[TimeStepRules, bool]:
-        """Takes some steps; returns what was found, and whether arrays are reused."""
+        """Plays until all have begun anew; returns what broke, and if arrays change."""
         batch = self._environment.batch(count)
         if not batch.batched or batch.batch_size != count:
             raise TypeError(f"batch({count}) made no batch of {count}: {batch!r}")
@@ -173,10 +174,15 @@ class Environment:
         actions = np.random.RandomState(0)
         spec = self._environment.action_spec()
         step, reuses = batch.reset(), False
-        for number in range(_COMPARED_STEPS):
+        have_ended = np.zeros(count, bool)
+        deadline = time.monotonic() + self._options.timeout_s
+        for number in range(self._options.env_steps // count + 1):
             place = f"step {number} of a batch of {count}"
             if not rules.look(step, "step()" if number else "reset()", place):
                 break
+            if have_ended.all() or time.monotonic() > deadline:
+                break
+            have_ended |= step.is_last()
             before = step.observation
             kept = tf.nest.map_structure(np.array, before)
             step = batch.step(array_spec.sample_spec_nest(spec, actions, (count,)))

@@ -15,7 +15,7 @@ from experiment import available_memory, process
 from experiment.definition import Experiment
 from launch.check.options import Options
 from launch.doctor.finding import OK, WARN, Finding
-from reverb_server import rate_limiter, replay_layout, sizes, tables
+from reverb_server import on_policy, rate_limiter, replay_layout, sizes, tables
 from reverb_server.columns import columns_of
 from reverb_server.replay_layout import ReplayLayout
 
@@ -100,13 +100,20 @@ class Parts:
         yield Finding(OK, "table", _kind(table))
         yield Finding(OK, "signatures", _signatures(made))
         yield Finding(OK, "limiter", _limiter(self._experiment, table))
+        surplus = layout.is_on_policy and on_policy.surplus_of(
+            replay, self._experiment.collect, self._options.num_actors
+        )
+        if surplus:
+            found, _, remedy = surplus.partition("; ")
+            yield Finding(WARN, "batch", found, remedy)
 
     def memory(self) -> Iterator[Finding]:
         """Compares a full table with the memory that is free."""
         size = sizes.replay_bytes(self._layout, self._experiment.replay)
         free = available_memory.available_bytes()
         text = (
-            f"a full table has {_bytes(size)}, not compressed; {_bytes(free)} are free"
+            f"a full table has about {_bytes(size)}, not compressed; "
+            f"{_bytes(free)} are free"
         )
         if size > free:
             yield Finding(WARN, "memory", text, "lower Replay.max_size")

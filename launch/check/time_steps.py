@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ _NAMES = {0: "FIRST", 1: "MID", 2: "LAST"}
 
 _BEGIN_ANEW = (
     "begin _step() with `if self._current_time_step.is_last(): return self.reset()`"
+)
+_BEGIN_THIS_ANEW = (
+    "after an environment's LAST, ignore its action and return its first time step"
 )
 
 
@@ -36,7 +40,7 @@ class TimeStepRules:
         """
         self._spec = spec
         self._batch = batch
-        self._before: int | None = None
+        self._before: list[int] | None = None  # Of each environment of the batch.
         self.broken: dict[str, Finding] = {}
 
     def look(self, step: Any, call: str, place: str) -> bool:
@@ -59,8 +63,12 @@ class TimeStepRules:
         self._look_at_observation(step.observation, place)
         if {"step_type", "step_type:type"} & self.broken.keys():
             return False
-        if not self._batch:
-            self._look_at_order(int(step.step_type), call, place)
+        kinds = np.ravel(step.step_type).tolist()
+        befores = self._before or itertools.repeat(None)
+        for number, (kind, before) in enumerate(zip(kinds, befores)):
+            which = f", environment {number}" if self._batch else ""
+            self._look_at_order(before, kind, call, f"{place}{which}")
+        self._before = kinds
         return True
 
     def _look_at_observation(self, observation: Any, place: str) -> None:
@@ -121,16 +129,18 @@ class TimeStepRules:
                 level = WARN if is_number else FAIL
                 self._break(f"{name}:bounds", text, place, remedy, level)
 
-    def _look_at_order(self, kind: int, call: str, place: str) -> None:
+    def _look_at_order(
+        self, before: int | None, kind: int, call: str, place: str
+    ) -> None:
         """FIRST, then MIDs, then LAST, then FIRST."""
-        before, self._before = self._before, kind
         name = _NAMES.get(kind, str(kind))
         after_end = before == StepType.LAST
         if call == "reset()" or before is None or after_end:
             if kind != StepType.FIRST:
                 when = "after a LAST time step" if call == "step()" else "in any case"
                 text = f"{call} returned step type {name}; {when} it must be FIRST"
-                remedy = _BEGIN_ANEW if after_end else "return ts.restart(observation)"
+                anew = _BEGIN_THIS_ANEW if self._batch else _BEGIN_ANEW
+                remedy = anew if after_end else "return ts.restart(observation)"
                 self._break("order", text, place, remedy)
         elif kind not in (StepType.MID, StepType.LAST):
             text = (

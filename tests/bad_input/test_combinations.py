@@ -82,6 +82,10 @@ def agent(name: str) -> str:
             "Sequential is not recurrent; leave it ou",
         ),
         (f"{SEQUENCES}dqn_agent.burn_in = 7", "it must be <= 6."),
+        (
+            f"{SEQUENCES}dqn_agent.burn_in = 3\nReplay.sequence_stride = 5",
+            "so some would never be learned from; it must be <= 4.",
+        ),
         (f"{CARTPOLE}Replay.sequence_stride = 2", "whole number >= 1 and <= 1"),
         (
             f"{CARTPOLE}dqn_agent.network = @critic_network",

@@ -91,15 +91,6 @@ def test_the_time_limit_counts_steps_of_the_agent() -> None:
 
 
 @needs_envpool
-def test_rewards_are_clipped_if_asked_for() -> None:
-    """To their sign; the game is the same."""
-    plain = column(play(400, "SpaceInvaders-v5"), "reward")
-    clipped = column(play(400, "SpaceInvaders-v5", clip_rewards=True), "reward")
-    assert plain.max() > 1
-    np.testing.assert_array_equal(np.sign(plain), clipped)
-
-
-@needs_envpool
 def test_frames_actions_and_starts_are_as_asked_for() -> None:
     """Each setting changes the game."""
     usual = column(play(40), "observation")
@@ -163,7 +154,6 @@ def test_what_is_no_game_is_refused(name: str, what: str) -> None:
         ("fire_starts", None),
         ("full_action_space", "yes"),
         ("life_loss_is_terminal", 1),
-        ("clip_rewards", 0),
     ],
 )
 def test_a_wrong_setting_is_refused(parameter: str, value: Any) -> None:

@@ -46,8 +46,8 @@ def test_a_file_of_the_user_may_include_a_preset_by_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And change some of it, from any folder."""
-    mine = tmp_path / "mine.gin"
-    mine.write_text("include 'dqn_cartpole.gin'\nReplay.batch_size = 17\n")
+    path = tmp_path / "mine.gin"
+    path.write_text("include 'dqn_cartpole.gin'\nReplay.batch_size = 17\n")
     monkeypatch.chdir(tmp_path)
     mine, preset = (
         definition.load_file(presets.find_preset(name), []).replay

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 
 import numpy as np
@@ -10,7 +11,8 @@ import tensorflow as tf
 
 from experiment import environments
 from experiment.definition import Experiment
-from experiment.seeding import seed_role
+from experiment.seeding import life_of, seed_role
+from tests.experiment.test_manifest import manifest
 
 
 def draws() -> tuple[float, ...]:
@@ -59,3 +61,24 @@ def test_the_same_seed_makes_the_same_weights() -> None:
         made.append(weights())
     np.testing.assert_array_equal(made[0], made[1])
     assert not np.array_equal(made[0], made[2])
+
+
+def test_whoever_comes_back_does_not_draw_the_same_again() -> None:
+    """A restart, twice; and a resumed run, which draws what its past tells."""
+    new = manifest()
+    resumed = dataclasses.replace(new, resumed=True, server_start=2)
+    lives = [
+        life_of(new, False),
+        life_of(new, True),
+        life_of(new, True),
+        life_of(resumed, False),
+        life_of(resumed, True),
+    ]
+    drawn = []
+    for life in lives:
+        seed_role(3, "actor", 1, life)
+        drawn.append(draws())
+    assert len(set(drawn)) == len(lives)
+    seed_role(3, "actor", 1)
+    assert draws() == drawn[0]
+    assert life_of(resumed, False) == lives[3]

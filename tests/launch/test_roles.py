@@ -98,11 +98,20 @@ def test_what_the_user_did_not_say_is_left_to_the_server(tmp_path: Path) -> None
     assert told["--resume"] == ["False"]
 
 
-def test_only_a_server_is_told_that_it_comes_back(tmp_path: Path) -> None:
-    """The others find the run as it is."""
+def test_those_that_must_not_do_the_same_again_are_told_that_they_come_back(
+    tmp_path: Path,
+) -> None:
+    """A server its start, actors and eval job their episodes."""
     server, *others = describe(options(tmp_path), "localhost:8008")
     assert list(server.restart_arguments) == ["--is_restart", "--earlier_servers=0"]
-    assert all(not role.restart_arguments for role in others)
+    told = {role.name: list(role.restart_arguments) for role in others}
+    again = ["--is_restart"]
+    assert told == {
+        "learner": [],
+        "eval_job": again,
+        "actor-0": again,
+        "actor-1": again,
+    }
     run = dataclasses.replace(MANIFEST, server_start=3)
     (tmp_path / run_dir.MANIFEST).write_text(run.to_json())
     server, *_ = describe(options(tmp_path, resume=True), "localhost:8008")

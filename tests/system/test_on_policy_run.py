@@ -1,4 +1,7 @@
-"""A whole run of PPO: nothing is trained on twice, and what dies is replaced."""
+"""A whole run of PPO: no more is trained on than was collected; the dead are replaced.
+
+That each window is used once: tests/learner/test_window_queue.py.
+"""
 
 from __future__ import annotations
 

@@ -233,8 +233,34 @@ class BatchOfOneArray(Walk):
         return ts.restart(self.kept, batch_size=self.count)
 
     def _step(self, action: Any) -> ts.TimeStep:
-        self.kept += np.float32(0.01)
+        self.kept[:] = 1 - self.kept
         return ts.transition(self.kept, np.ones(self.count, np.float32))
+
+
+class BatchesGoOn(Walk):
+    """Makes batches in which the second walk goes on after its end."""
+
+    def batch(self, count: int) -> py_environment.PyEnvironment:
+        """One of so many."""
+        return BatchThatGoesOn(count)
+
+
+class BatchThatGoesOn(BatchOfOneArray):
+    """Ends its walks after some steps; the second one is not begun anew."""
+
+    def _reset(self) -> ts.TimeStep:
+        return ts.restart(np.copy(self.kept), batch_size=self.count)
+
+    def _step(self, action: Any) -> ts.TimeStep:
+        self.place = (self.place + 1) % (LENGTH + 1)
+        if self.place == LENGTH:
+            return ts.truncation(
+                np.copy(self.kept), np.ones(self.count, np.float32), 1.0
+            )
+        step = ts.transition(np.copy(self.kept), np.ones(self.count, np.float32))
+        if self.place == 0:
+            step.step_type[np.arange(self.count) != 1] = ts.StepType.FIRST
+        return step
 
 
 def limited(make: Callable[[], Any]) -> Callable[[], Any]:

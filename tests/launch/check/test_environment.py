@@ -81,6 +81,7 @@ def test_episodes_that_are_cut_off_are_told_from_those_that_end() -> None:
         (faulty.Reuses, WARN, "an observation that was returned changes with the next"),
         (faulty.LimitAsEnd, WARN, "0 were cut off (discount above 0); 20 steps"),
         (faulty.Batches, FAIL, "an observation of a batch changes with the next step"),
+        (faulty.BatchesGoOn, FAIL, "returned step type MID; after a LAST time step it"),
     ],
 )
 def test_what_is_wrong_is_told_once_and_with_a_remedy(

@@ -12,7 +12,7 @@ from experiment import devices, presets
 from experiment.errors import ConfigurationError
 from launch.check.show import Title
 from launch.check.stages import Stages
-from launch.doctor.finding import FAIL, OK, Finding
+from launch.doctor.finding import FAIL, OK, WARN, Finding
 from tests.launch.check import faulty
 from tests.launch.check.test_environment import options
 
@@ -66,9 +66,9 @@ def preset(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder / "walking.gin"
 
 
-def check(path: Path, folder: Path, *bindings: str) -> list[Finding]:
+def check(path: Path, folder: Path, *bindings: str, **flags: Any) -> list[Finding]:
     """All findings of a check."""
-    started_with = options(gin_file=path, gin_bindings=[*bindings], episodes=2)
+    started_with = options(gin_file=path, gin_bindings=[*bindings], episodes=2, **flags)
     found = Stages(started_with, folder / "run").findings()
     return [each for each in found if not isinstance(each, Title)]
 
@@ -144,6 +144,18 @@ def test_a_gin_file_that_cannot_be_loaded_is_refused_as_by_a_run(
     said = str(raised.value)
     assert said.startswith("gin: ZeroDivisionError: division by zero")
     assert f"({module}, line 2, in <module>)" in said
+
+
+def test_what_would_be_collected_in_vain_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three actors fill more than a batch of the preset with the same weights."""
+    monkeypatch.setattr(devices, "use_one_cpu_thread", lambda: None)
+    monkeypatch.setattr(Stages, "_trial", lambda *_: iter(()))
+    found = check(presets.PRESETS / "ppo_cartpole.gin", tmp_path, num_actors=3)
+    [batch] = [each for each in found if each.name == "batch" and each.level == WARN]
+    assert "3 actors with 8 environments collect 24 windows" in batch.text
+    assert batch.remedy == "set it to 24"
 
 
 @pytest.mark.parametrize("name", ["sac_pendulum.gin", "recurrent_dqn_cartpole.gin"])
