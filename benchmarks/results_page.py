@@ -20,12 +20,13 @@ _TITLE = """# Results
 
 What the presets have learned, each with several seeds, by the real system of several
 processes. *Return* is that of the exported greedy policy on 10 fresh episodes for each
-seed, after the run had ended (if its time was over, an hour, that of its last evaluation):
-mean over the seeds, and from the worst to the best of them. The other numbers are means over the seeds too: environment steps and updates of
-the weights that were judged last; seconds from the start of the command to the end of
-the run, with the last evaluation and the videos. In a curve, a run that has ended keeps
-its last return. Each line is of its command, on 2 cores that had other work to do at
-times: the seconds are no benchmark ([performance](performance.md) has those).
+seed, after the run had ended (of a run whose time was over: of its last evaluation):
+mean over the seeds, and from the worst to the best of them. The other numbers are means
+over the seeds too: environment steps and updates of the weights that were judged last;
+seconds from the start of the command to the end of the run, with the last evaluation
+and the videos. In a curve, a run that has ended keeps its last return. Each line is of
+its command, on 2 cores that had other work to do at times: the seconds are no benchmark
+([performance](performance.md) has those).
 
 """
 

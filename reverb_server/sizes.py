@@ -60,12 +60,11 @@ def replay_bytes(layout: ReplayLayout, replay: Replay) -> int:
       replay: Its settings.
     """
     items = replay.max_size / layout.env_steps_per_item
+    chunks, chunks_per_item = items, 1
+    chunk_bytes = math.prod(layout.signature.shape)
     if layout.shares_steps:  # A chunk for each step, in several items.
-        chunks, chunk_bytes = replay.max_size, layout.codec.step_bytes
-        chunks_per_item = layout.stored_length
-    else:
-        chunks, chunk_bytes = items, math.prod(layout.signature.shape)
-        chunks_per_item = 1
+        chunks, chunks_per_item = float(replay.max_size), layout.stored_length
+        chunk_bytes = layout.codec.step_bytes
     return math.ceil(
         chunks * (chunk_bytes + _CHUNK_BYTES)
         + items * (_ITEM_BYTES + chunks_per_item * _CHUNK_OF_ITEM_BYTES)
