@@ -110,7 +110,7 @@ def connect(
     proxy.bypass(host)
     deadline = time.monotonic() + timeout_s
     while not should_stop():
-        if _is_listening(host, port):
+        if is_listening(host, port):
             client = reverb.Client(address)
             with contextlib.suppress(*NO_ANSWER):
                 return client, client.server_info(timeout=1)
@@ -149,7 +149,7 @@ def ask(client: reverb.Client, timeout_s: float = SERVER_TIMEOUT_S) -> dict[str,
             time.sleep(_RETRY_S)
 
 
-def _is_listening(host: str, port: int) -> bool:
+def is_listening(host: str, port: int) -> bool:
     """Whether anybody takes connections there.
 
     gRPC waits longer after each connection that was refused, up to half a minute, and

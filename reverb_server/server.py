@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from experiment import proxy, run_dir, run_start
 from experiment.definition import Experiment, operative_text
-from experiment.errors import ConfigurationError, one_line
+from experiment.errors import ConfigurationError
 from experiment.interval import Interval
 from experiment.manifest import Manifest
 from reverb_server import figures, restored_server, run_tables, scaling, tables
@@ -229,14 +229,7 @@ class RunServer:
 
     def store_replay(self, train_step: int) -> str | None:
         """Takes a snapshot of the replay table; as `Membership.store_replay`."""
-        try:
-            path = self.client.checkpoint()
-        # IndexError is what Reverb raises on a full disk.
-        except (*NO_ANSWER, IndexError) as error:
-            self._snapshots.clean()
-            return one_line(error)
-        self._keeper.take({"train_step": train_step, "path": path})
-        return None
+        return self._keeper.store(self.client, train_step)
 
     def stop(self) -> None:
         """Keeps the last rows, and stops the server."""
@@ -267,9 +260,9 @@ class RunServer:
                 self._learner.take(row)
             elif row["role"] == figures.SHARD:
                 self._shards.hear(row)
-        self._tell(self._shards.update(self.manifest))
-        told = [row for row in rows if SNAPSHOT not in row]
-        stall = self._stalls.look(info, told, time.monotonic())
+        told, now = [row for row in rows if SNAPSHOT not in row], time.monotonic()
+        stall = self._stalls.look(info, told, now)
+        self._tell(self._shards.update(self.manifest, self._stalls.peers, now))
         if received or is_due:
             rows.append({**self._own_row(info), "stall": stall})
         rows += self._end.look(info)
@@ -289,6 +282,7 @@ class RunServer:
             "train_step": self.newest_train_step,
             "num_actors": self.manifest.num_actors,
             "problem": self._keeper.problem
+            or self._shards.problem
             or (self._endpoint and self._endpoint.problem),
             **self._replay_figures.row(counts, env_steps),
             **self._resources.figures(),

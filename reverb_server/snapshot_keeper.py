@@ -6,6 +6,8 @@ import logging
 from pathlib import Path
 from typing import Any, Callable
 
+import reverb
+
 from experiment.errors import one_line
 from reverb_server.address import NO_ANSWER
 from reverb_server.replay_snapshots import ReplaySnapshots
@@ -30,6 +32,22 @@ class SnapshotKeeper:
         self._snapshots = snapshots
         self._env_steps = env_steps
         self.problem: str | None = None
+
+    def store(self, client: reverb.Client, train_step: int) -> str | None:
+        """Lets Reverb write one, and keeps it; says why if it could not be written.
+
+        Args:
+          client: Of the server.
+          train_step: Of the weights that it belongs to.
+        """
+        try:
+            path = client.checkpoint()
+        # IndexError is what Reverb raises on a full disk.
+        except (*NO_ANSWER, IndexError) as error:
+            self._snapshots.clean()
+            return one_line(error)
+        self.take({"train_step": train_step, "path": path})
+        return None
 
     def take(self, written: dict[str, Any]) -> None:
         """Keeps what Reverb has written, or cleans up if it could not.

@@ -20,7 +20,11 @@ _REPEAT_S = 30.0
 
 
 class StallWatch:
-    """Remembers what moved, explains what does not, and logs it."""
+    """Remembers what moved, explains what does not, and logs it.
+
+    Attributes:
+      peers: All processes that were heard of.
+    """
 
     def __init__(self, address: str, env_steps_per_item: int) -> None:
         """Has seen nothing yet.
@@ -31,7 +35,7 @@ class StallWatch:
         """
         self._address = address
         self._per_item = env_steps_per_item
-        self._peers = Peers()
+        self.peers = Peers()
         self._looked_at = self._held_since = float("-inf")
         self._waits: Waits | None = None
         self._cause: str | None = None
@@ -53,7 +57,7 @@ class StallWatch:
         limiter = info[tables.REPLAY].rate_limiter_info
         inserts = limiter.insert_stats.completed
         samples = limiter.sample_stats.completed
-        self._peers.take(rows, now)
+        self.peers.take(rows, now)
         if now - self._looked_at > STILL_S:
             self._started_at = now
             self._inserts, self._samples = Growth(inserts, now), Growth(samples, now)
@@ -72,11 +76,11 @@ class StallWatch:
                 samples=self._samples,
                 waits=waits,
                 held_s=now - self._held_since,
-                actors=self._peers.all(figures.ACTOR, now),
-                learners=self._peers.all(figures.LEARNER, now),
+                actors=self.peers.all(figures.ACTOR, now),
+                learners=self.peers.all(figures.LEARNER, now),
                 others=[
-                    *self._peers.all(figures.EVAL_JOB, now),
-                    *self._peers.all(figures.SHARD, now),
+                    *self.peers.all(figures.EVAL_JOB, now),
+                    *self.peers.all(figures.SHARD, now),
                 ],
                 address=self._address,
                 per_item=self._per_item,

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from learner.batch_queue import BatchQueue
+from learner.batch_queue import BatchQueue, Further
 from reverb_server.replay_dataset import replay_dataset
 from reverb_server.replay_layout import replay_layout
 from tests.learner.conftest import BATCH_SIZE, Learning
@@ -176,7 +176,7 @@ def test_who_waits_is_released_as_soon_as_there_is_enough(
 def test_a_starved_dataset_holds_up_no_other(tap: Tap) -> None:
     """That of a server that is lost, say; what comes of it later is taken too."""
     one = tf.data.Dataset.from_tensors(tf.constant(7, tf.int64)).repeat()
-    queue = BatchQueue(tap.dataset(), 4, [one.batch(1, drop_remainder=True)])
+    queue = BatchQueue(tap.dataset(), 4, [Further(one.batch(1, True))])
     for _ in range(20):
         assert queue.wait(4, DEADLINE_S)
         assert next(queue).numpy().tolist() == [7] * 4
@@ -188,13 +188,39 @@ def test_a_starved_dataset_holds_up_no_other(tap: Tap) -> None:
     queue.close()
 
 
+def is_drained(queue: BatchQueue) -> bool:
+    """Whether it is empty, and stays so, once what is in it was taken."""
+    for _ in range(50):
+        if not queue.wait(1, timeout_s=0.5):
+            return True
+        next(queue)
+    return False
+
+
+def test_nothing_is_taken_from_a_server_while_it_is_lost(tap: Tap) -> None:
+    """Nor from whoever has its address meanwhile; but again once it is back."""
+    lost = threading.Event()
+    lost.set()
+    one = tf.data.Dataset.from_tensors(tf.constant([7], tf.int64)).repeat()
+    queue = BatchQueue(tap.dataset(), 4, [Further(one, lost.is_set)])
+    assert is_drained(queue)
+    lost.clear()
+    assert queue.wait(4, DEADLINE_S)
+    lost.set()
+    queue.renew(1)
+    assert is_drained(queue)
+    lost.clear()
+    assert queue.wait(4, DEADLINE_S)
+    queue.close()
+
+
 def test_datasets_that_fill_a_queue_take_turns() -> None:
     """As long as the learner is slower than they are."""
     datasets = [
         tf.data.Dataset.from_tensors(tf.fill([1], number)).repeat()
         for number in range(3)
     ]
-    queue = BatchQueue(datasets[0], 3, datasets[1:])
+    queue = BatchQueue(datasets[0], 3, [Further(each) for each in datasets[1:]])
     found: list[int] = []
     for _ in range(100):
         assert queue.wait(3, DEADLINE_S)

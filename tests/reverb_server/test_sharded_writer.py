@@ -91,6 +91,8 @@ def test_nobody_waits_for_a_lost_server_and_no_window_spans_the_gap(
     """The others get all; the lost one gets what is collected once it is back."""
     rounds = experience(LENGTHS)
     shards.write(rounds[:9])
+    before = windows(shards.own(rounds, 1)[:9], 3)
+    wait_until(lambda: shards.served[1].info(tables.REPLAY).current_size == len(before))
     shards.is_lost = True
     shards.write(rounds[9:14])
     shards.is_lost = False

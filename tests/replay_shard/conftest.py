@@ -1,0 +1,23 @@
+"""Runs with several replay servers."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.replay_shard.sharded_run import ShardedRun
+from tests.reverb_server.conftest import cartpole
+
+__all__ = ["cartpole"]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[ShardedRun]:
+    """There, without the second server."""
+    with contextlib.ExitStack() as stack:
+        run = ShardedRun(tmp_path, stack)
+        yield run
+        run.close()
