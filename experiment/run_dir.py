@@ -30,6 +30,8 @@ TELEMETRY_DIR = "telemetry"
 RETURNS = f"{EVAL_DIR}/returns.csv"
 RANDOM_RETURNS = f"{EVAL_DIR}/random_policy.csv"
 
+_RUN_ID = "run_id"  # In folders that may be on another host than the manifest.
+
 CHECKPOINTS = Path("train", "checkpoints")  # TF-Agents' own place.
 REPLAY_DIR = "replay"
 
@@ -150,6 +152,31 @@ def require_writable(root_dir: Path) -> None:
             f"--root_dir {root_dir} cannot be written ({error.strerror}); choose "
             "another folder."
         ) from error
+
+
+def require_own(folder: Path, run_id: str, holds: str, is_used: bool) -> None:
+    """Refuses what another run has stored; marks an unused folder as this run's.
+
+    Args:
+      folder: On any host, which need not be that of the run's manifest.
+      run_id: Of the run.
+      holds: What is stored there, in words.
+      is_used: Whether anything is.
+
+    Raises:
+      ConfigurationError: It is of another run, or of one that nobody knows.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = folder / _RUN_ID
+    owner = mark.read_text().strip() if mark.exists() else None
+    if owner not in (None, run_id) or (owner is None and is_used):
+        raise ConfigurationError(
+            f"{folder} holds {holds} of run {owner or 'of unknown name'}, but the "
+            f"server's is {run_id}; choose another --root_dir for this process, or "
+            "move that folder away."
+        )
+    if owner is None:
+        write_text(mark, run_id)
 
 
 def lock(root_dir: Path) -> int:

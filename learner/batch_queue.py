@@ -151,15 +151,18 @@ class _Filler:
             if self._source.is_lost():
                 self._closed.wait(_LOST_POLL_S)
                 continue
-            move = self._move(iter(self._source.dataset))
+            moves = [self._move(iter(self._source.dataset))]
             try:
                 while not self._closed.is_set():
-                    _call(move, self._cancellation)
+                    _call(moves[0], self._cancellation)
             except tf.errors.CancelledError:
-                continue
+                pass
             except tf.errors.OpError as error:
                 logging.warning("batches: trying again after: %s", error.message)
                 self._closed.wait(_RETRY_S)
+            # The end of a sampler whose server has gone waits until gRPC, which tries
+            # ever more seldom, has found one there.
+            process.start_thread("old batches", moves.clear)
 
     def _move(self, iterator: Any) -> Any:
         """A graph that moves batches from the iterator to the queue."""

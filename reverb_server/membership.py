@@ -218,6 +218,7 @@ class Membership:
             self._meet_again(found, info)
         elif run_tables.manifests(info) != self._manifests:  # The run was scaled.
             self.manifest = run_tables.read_manifest(self.client, self.address, info)
+        self._require_same_places()
         self._manifests = run_tables.manifests(info)
         self._inserted_items = _inserted(info)
         if info[tables.END].current_size:
@@ -226,6 +227,20 @@ class Membership:
             self._ended.set()
         elif self._end:  # A server that came back does not know of it.
             run_tables.announce_end(self.address, *self._end)
+
+    def _require_same_places(self) -> None:
+        """Ends a process that knows further servers where they are no more.
+
+        A run that is resumed by hand while others of it live may have them elsewhere.
+        """
+        for shard in self.shards:
+            known = self.manifest.replay_shards[shard.number - 1]
+            moved = known and address_lib.beside(self.address, known) != shard.address
+            if moved and not self._leaving.is_set():
+                process.fail(
+                    f"{shard} is at {known} now, as the server at {self.address} says; "
+                    f"start this {self._role} again."
+                )
 
     def _meet_again(
         self, found: run_tables.Identity | None, info: dict[str, Any]

@@ -29,7 +29,11 @@ from reverb_server.replay_figures import Counts, ReplayFigures
 from reverb_server.replay_snapshots import ReplaySnapshots, Snapshot
 from reverb_server.resources import Resources
 from reverb_server.scaling import Scaling
-from reverb_server.snapshot_keeper import SnapshotKeeper
+from reverb_server.snapshot_keeper import (
+    LAST_SNAPSHOT_S,
+    STAY_POLL_S,
+    SnapshotKeeper,
+)
 from reverb_server.stall_watch import StallWatch
 from reverb_server.summaries import Summaries
 from reverb_server.telemetry import SNAPSHOT, drain, identity
@@ -46,11 +50,6 @@ _OWN_ROW_S = 2.0
 # Seconds without a word from anybody, after the end, until a server started by hand
 # ends too. The launcher ends its server as soon as all others are gone.
 _QUIET_S = 15.0
-
-# Seconds for which a server that is told to stop stays for a learner that stores what
-# it has learned.
-_LAST_SNAPSHOT_S = 8.0
-_STAY_POLL_S = 0.1
 
 
 class RunServer:
@@ -207,9 +206,9 @@ class RunServer:
                 continue
             if time.monotonic() - last_heard > _QUIET_S:
                 return
-        stays_until = time.monotonic() + _LAST_SNAPSHOT_S
+        stays_until = time.monotonic() + LAST_SNAPSHOT_S
         while self._learner.is_here and time.monotonic() < stays_until:
-            time.sleep(_STAY_POLL_S)
+            time.sleep(STAY_POLL_S)
             self.keep_rows()
 
     def env_steps(self) -> int:

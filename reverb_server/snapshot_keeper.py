@@ -12,12 +12,18 @@ from experiment.errors import one_line
 from reverb_server.address import NO_ANSWER
 from reverb_server.replay_snapshots import ReplaySnapshots
 
+# Seconds for which a server that is told to stop stays for a learner that stores what
+# it has learned, and between two looks whether it has.
+LAST_SNAPSHOT_S = 8.0
+STAY_POLL_S = 0.1
+
 
 class SnapshotKeeper:
     """Keeps them as the rows tell that come from the learner.
 
     Attributes:
       problem: Why the newest one could not be kept; None if it was.
+      has_last: Whether the learner has said that it stores no more, told to stop.
     """
 
     def __init__(
@@ -32,6 +38,7 @@ class SnapshotKeeper:
         self._snapshots = snapshots
         self._env_steps = env_steps
         self.problem: str | None = None
+        self.has_last = False
 
     def store(self, client: reverb.Client, train_step: int) -> str | None:
         """Lets Reverb write one, and keeps it; says why if it could not be written.
@@ -56,6 +63,7 @@ class SnapshotKeeper:
           written: What a row says of it, see `telemetry.SNAPSHOT`.
         """
         try:
+            self.has_last = bool(written.get("is_last"))
             if written["path"] is None:
                 self._snapshots.clean()
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,3 +22,5 @@ def run(tmp_path: Path) -> Iterator[ShardedRun]:
         run = ShardedRun(tmp_path, stack)
         yield run
         run.close()
+        watching = [each for each in threading.enumerate() if "shard" in each.name]
+        assert watching == []  # At the end of the process they would be in Reverb.

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from pathlib import Path
 from typing import Any
 
-from experiment import definition, run_dir
+from experiment import definition, run_dir, run_start
 from experiment.manifest import Manifest
 from replay_shard.server import ShardServer
 from reverb_server import figures, sharded_writer, tables
@@ -18,6 +17,7 @@ from reverb_server.server import RunServer
 from tests.reverb_server.conftest import Built
 from tests.reverb_server.episodes import batches, experience
 from tests.reverb_server.run_for_tests import GIN_TEXT, StopByHand
+from tests.reverb_server.server_life import ITEM
 from tests.reverb_server.waiting import wait_until
 
 ENVS = 16
@@ -39,8 +39,8 @@ class ShardedRun:
     ) -> None:
         self._members = contextlib.ExitStack()
         self._folder = folder
-        self._holders = [port_lib.reserve(None) for _ in range(1 + shards)]
-        for holder, _ in self._holders:
+        self.holders = [port_lib.reserve(None) for _ in range(1 + shards)]
+        for holder, _ in self.holders:
             stack.enter_context(holder)
         self.shards: dict[int, ShardServer] = {}
         self.serve_first(
@@ -58,20 +58,47 @@ class ShardedRun:
     def serve_first(self, manifest: Manifest, **arguments: Any) -> None:
         """Starts the first server."""
         experiment = definition.load_text(GIN_TEXT)
-        self.first = RunServer(experiment, manifest, self._holders[0][1], **arguments)
+        self.first = RunServer(experiment, manifest, self.holders[0][1], **arguments)
 
-    def serve_shard(self, number: int = 1, **arguments: Any) -> ShardServer:
+    def serve_shard(
+        self, number: int = 1, folder: Path | None = None, **arguments: Any
+    ) -> ShardServer:
         """Starts another one, and lets the first hear of it."""
         run = self.join(figures.SHARD, number)
-        port = self.port(number)
-        self.shards[number] = ShardServer(run, number, port, self._folder, **arguments)
+        port, root_dir = self.port(number), folder or self._folder
+        self.shards[number] = ShardServer(run, number, port, root_dir, **arguments)
         run._send()
         wait_until(lambda: self._is_known(number))
         return self.shards[number]
 
+    def store(self, cartpole: Built, rounds: int, train_step: int) -> None:
+        """An actor writes so many rounds, the learner lets all servers store them."""
+        actor, learner = self.join(figures.ACTOR), self.join(figures.LEARNER)
+        servers = [self.first, *self.shards.values()]
+        before = [inserted(each) for each in servers]
+        write(actor, cartpole, rounds)
+        share = rounds * ENVS // len(servers) // ITEM
+        wait_until(
+            lambda: [inserted(each) for each in servers] == [n + share for n in before]
+        )
+        assert learner.store_replay(train_step) is None
+        self.first.keep_rows()
+        for shard in self.shards.values():
+            shard.keep_snapshots()
+        for member in (actor, learner):
+            member.leave()
+
+    def resume(self, folder: Path) -> None:
+        """Lets the first server go on, as by `--resume`; the others are gone."""
+        self.first.stop()
+        _, manifest = run_start.start_run(
+            folder, gin_file=None, gin_bindings=(), seed=None, num_actors=1, resume=True
+        )
+        self.serve_first(manifest)
+
     def port(self, number: int) -> int:
         """That one has, or will have."""
-        return self._holders[number][1] if number < len(self._holders) else 0
+        return self.holders[number][1] if number < len(self.holders) else 0
 
     def close(self) -> None:
         """Lets members leave, and stops the servers."""
@@ -80,8 +107,6 @@ class ShardedRun:
         for number in list(self.shards):
             self.stop_shard(number)
         self.first.stop()
-        shards = [each for each in threading.enumerate() if "shard" in each.name]
-        assert shards == []  # At the end of the process they would be in Reverb.
 
     def _is_known(self, number: int) -> bool:
         self.first.keep_rows()
@@ -96,6 +121,11 @@ class ShardedRun:
         run = Membership(self.first.address, role, StopByHand(), task)
         self._members.callback(run.leave)
         return run
+
+    def is_whole_for(self, member: Membership) -> bool:
+        """Whether a member takes none of the servers for lost."""
+        self.first.keep_rows()
+        return not any(member.is_lost(shard) for shard in member.shards)
 
     def row(self) -> dict[str, Any]:
         """The newest one of the first server, now."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from pathlib import Path
 
 import pytest
 
-from experiment import run_dir
+from experiment import process, run_dir
 from experiment.errors import ConfigurationError
-from experiment.manifest import Manifest
 from replay_shard.server import ShardServer
-from reverb_server import figures, membership, tables
+from reverb_server import figures, membership, snapshot_keeper, tables
 from reverb_server import port as port_lib
 from reverb_server import shard as shard_lib
 from tests.replay_shard.sharded_run import ENVS, ShardedRun, inserted, write
@@ -69,7 +69,7 @@ def test_a_run_goes_on_without_a_server_that_is_lost(
     run.first.keep_rows()
     shard = run.serve_shard(is_restart=True)
     assert inserted(shard) == 0
-    wait_until(lambda: changes == [True, False] and not actor.shards[0].is_lost)
+    wait_until(lambda: changes == [True, False] and run.is_whole_for(actor))
     # gRPC would try again the later the more often the old one was refused.
     assert watched.client is not client
     wait_until(lambda: run.row()["problem"] is None)
@@ -112,7 +112,7 @@ def test_who_only_the_learner_misses_is_lost_for_actors_too(
         learner.leave()  # And another takes its place, which reaches it.
     run.join(figures.LEARNER)._send()
     wait_until(lambda: run.row()["problem"] is None)
-    wait_until(lambda: not actor.is_lost(actor.shards[0]))
+    wait_until(lambda: run.is_whole_for(actor))
 
 
 def test_all_servers_store_and_resume_together(
@@ -134,11 +134,8 @@ def test_all_servers_store_and_resume_together(
     for member in (actor, learner):
         member.leave()
     run.stop_shard()
-    run.first.stop()
-    before = run_dir.read_manifest(tmp_path)
-    again = Manifest.from_json(before.to_json())
-    again.replay_shards[0] = ""
-    run.serve_first(again)
+    run.resume(tmp_path)
+    assert run.first.manifest.replay_shards == [""]
     assert inserted(run.serve_shard()) == 4
     wait_until(lambda: run.row()["env_steps"] == 4 * ENVS)
 
@@ -163,11 +160,31 @@ def test_a_server_that_the_run_has_no_place_for_is_refused(run: ShardedRun) -> N
 
 
 def test_a_stop_signal_ends_it(run: ShardedRun) -> None:
-    """And it leaves the run."""
+    """At once if nobody has learned from it; and it leaves the run."""
     stop = StopByHand()
     shard = run.serve_shard()
     stop.set()
+    begun = time.monotonic()
     shard.serve(stop.wait)
+    assert time.monotonic() - begun < snapshot_keeper.LAST_SNAPSHOT_S
     del run.shards[1]
     run.first.keep_rows()
     assert run_dir.last_row(run._folder, figures.SHARD)["has_left"]
+
+
+def test_all_that_are_told_to_stop_together_store_the_same_last_moment(
+    run: ShardedRun, cartpole: Built, tmp_path: Path
+) -> None:
+    """It stays for the learner, which is about to store when it is told to."""
+    shard = run.serve_shard()
+    run.store(cartpole, rounds=4, train_step=30)
+    learner, stop = run.join(figures.LEARNER), StopByHand()
+    next(shard.client.sample(tables.REPLAY, 1))
+    stop.set()
+    serving = process.start_thread("serving", lambda: shard.serve(stop.wait))
+    learner._stop.set()
+    assert learner.store_replay(train_step=47) is None
+    serving.join(60)
+    del run.shards[1]
+    kept = (tmp_path / run_dir.REPLAY_DIR / "shard-1" / "snapshots").glob("[0-9]*")
+    assert sorted(int(path.name) for path in kept) == [30, 47]
