@@ -26,6 +26,7 @@ class KnownShards:
     reach, and of environment steps that no table counts any longer.
 
     Attributes:
+      watched: Each, once all were heard of; none before.
       problem: Which are lost, and for whom; None if none is.
     """
 
@@ -41,7 +42,7 @@ class KnownShards:
         self._known = env_steps
         self._items = items
         self._told: dict[int, str] = {}
-        self._watched: list[Shard] = []
+        self.watched: list[Shard] = []
         self.problem: str | None = None
 
     @classmethod
@@ -112,8 +113,8 @@ class KnownShards:
             replay_shards=addresses,
             lost_shards=lost if learners else manifest.lost_shards,
         )
-        if not self._watched and all(addresses):
-            self._watched = shard_lib.watch(manifest, self._address)
+        if not self.watched and all(addresses):
+            self.watched = shard_lib.watch(manifest, self._address)
         self.problem = self._problem([*learners, *actors])
         return self._count(manifest)
 
@@ -134,7 +135,7 @@ class KnownShards:
     def _problem(self, members: Sequence[Peer]) -> str | None:
         there = [each for each in members if not each.is_silent]
         problems = []
-        for shard in self._watched:
+        for shard in self.watched:
             cut_off = [each for each in there if shard.number in _lost_to(each)]
             if shard.problem:
                 problems.append(f"{shard} {shard.problem}")
@@ -150,7 +151,7 @@ class KnownShards:
     def env_steps(self) -> list[int]:
         """That each counts, in transitions; what it last counted, if it is lost."""
         found = list(self._known)
-        for shard in self._watched:
+        for shard in self.watched:
             if shard.has_answered:
                 found[shard.number - 1] = shard.inserted * self._items
         return found
@@ -158,11 +159,11 @@ class KnownShards:
     @property
     def counts(self) -> list[Counts]:
         """Of each that was heard of."""
-        return [shard.counts for shard in self._watched]
+        return [shard.counts for shard in self.watched]
 
     def close(self) -> None:
         """Ends the watching."""
-        shard_lib.leave(self._watched)
+        shard_lib.leave(self.watched)
 
 
 def _lost_to(member: Peer) -> list[Any]:

@@ -260,7 +260,7 @@ class RunServer:
             elif row["role"] == figures.SHARD:
                 self._shards.hear(row)
         told, now = [row for row in rows if SNAPSHOT not in row], time.monotonic()
-        stall = self._stalls.look(info, told, now)
+        stall = self._stalls.look(info, told, now, self._shards.watched)
         self._tell(self._shards.update(self.manifest, self._stalls.peers, now))
         if received or is_due:
             rows.append({**self._own_row(info), "stall": stall})

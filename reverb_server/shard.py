@@ -37,6 +37,7 @@ class Shard:
       address: host:port.
       client: For short calls; another one after each time without an answer.
       inserted: Items that its table has counted, as of the last look.
+      table: What `server_info` said of it then; None if it has never answered.
       problem: Why it is lost, as what follows its name; None while it is not.
     """
 
@@ -54,6 +55,7 @@ class Shard:
         self.address = address
         self.client = reverb.Client(address)
         self.inserted = 0
+        self.table: Any | None = None
         self.problem: str | None = None
         self._sampled = 0
         self._name = name_of(run_id, number)
@@ -118,7 +120,8 @@ class Shard:
             )
             return
         self._answered_at = time.monotonic()
-        self._take(Counts.of(info[tables.REPLAY]))
+        self.table = info[tables.REPLAY]
+        self._take(Counts.of(self.table))
         is_back = self.is_lost or self._life not in (None, found.server_start)
         is_first, self._life = self._life is None, found.server_start
         self.problem = None

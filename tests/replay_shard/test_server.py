@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from pathlib import Path
@@ -138,6 +139,28 @@ def test_all_servers_store_and_resume_together(
     assert run.first.manifest.replay_shards == [""]
     assert inserted(run.serve_shard()) == 4
     wait_until(lambda: run.row()["env_steps"] == 4 * ENVS)
+
+
+def test_three_servers_share_a_replay_and_one_of_them_may_be_lost(
+    tmp_path: Path, cartpole: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """16 environments are shared as 6, 5 and 5."""
+    monkeypatch.setattr(shard_lib, "_LOST_S", 0.5)
+    with contextlib.ExitStack() as stack:
+        run = ShardedRun(tmp_path, stack, shards=2)
+        servers = [run.first, run.serve_shard(1), run.serve_shard(2)]
+        actor, learner = run.join(figures.ACTOR), run.join(figures.LEARNER)
+        write(actor, cartpole, rounds=ITEM)
+        wait_until(lambda: [inserted(each) for each in servers] == [6, 5, 5])
+        wait_until(lambda: run.row()["shard_env_steps"] == [5 * ITEM, 5 * ITEM])
+        run.stop_shard(2)
+        wait_until(lambda: actor.shards[1].is_lost and learner.shards[1].is_lost)
+        assert not actor.shards[0].is_lost
+        write(actor, cartpole, rounds=ITEM)
+        wait_until(lambda: [inserted(each) for each in servers[:2]] == [12, 10])
+        assert learner.store_replay(30) == "replay shard 2 is lost, and so is its share"
+        servers[1].keep_snapshots()
+        run.close()
 
 
 def test_members_wait_for_all_servers_and_say_for_which(
