@@ -66,8 +66,19 @@ def own_address(server_address: str, port: int) -> str:
 
     Returns:
       host:port; the host is `localhost` if it is the server's, see `beside`.
+
+    Raises:
+      OSError: The server takes no connection, for longer than its restart takes.
     """
     host, server_port = parse_address(server_address)
+    deadline = time.monotonic() + SERVER_TIMEOUT_S
+    while not is_listening(host, server_port):  # It may be started again just now.
+        if time.monotonic() > deadline:
+            raise ConnectionError(
+                f"the Reverb server at {server_address} takes no connection any more; "
+                "see its log."
+            )
+        time.sleep(_RETRY_S)
     with socket.create_connection((host.strip("[]"), server_port), 5) as connection:
         own, peer = connection.getsockname()[0], connection.getpeername()[0]
     if own == peer or ipaddress.ip_address(own).is_loopback:

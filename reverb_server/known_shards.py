@@ -82,7 +82,12 @@ class KnownShards:
         try:
             address_lib.parse_address(address)
         except ConfigurationError as error:  # Anybody can write rows.
-            logging.warning("replay shard %d is nowhere: %s", row["task"], error)
+            logging.warning(
+                "replay shard %d tells no address, but %r: %s",
+                row["task"],
+                address,
+                error,
+            )
         else:
             self._told[row["task"]] = address
 

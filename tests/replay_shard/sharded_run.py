@@ -74,7 +74,7 @@ class ShardedRun:
     def store(self, cartpole: Built, rounds: int, train_step: int) -> None:
         """An actor writes so many rounds, the learner lets all servers store them."""
         actor, learner = self.join(figures.ACTOR), self.join(figures.LEARNER)
-        servers = [self.first, *self.shards.values()]
+        servers: list[RunServer | ShardServer] = [self.first, *self.shards.values()]
         before = [inserted(each) for each in servers]
         write(actor, cartpole, rounds)
         share = rounds * ENVS // len(servers) // ITEM

@@ -15,6 +15,7 @@ from replay_shard.server import ShardServer
 from reverb_server import figures, membership, snapshot_keeper, tables
 from reverb_server import port as port_lib
 from reverb_server import shard as shard_lib
+from reverb_server.server import RunServer
 from tests.replay_shard.sharded_run import ENVS, ShardedRun, inserted, write
 from tests.reverb_server.conftest import Built
 from tests.reverb_server.run_for_tests import StopByHand
@@ -148,7 +149,8 @@ def test_three_servers_share_a_replay_and_one_of_them_may_be_lost(
     monkeypatch.setattr(shard_lib, "_LOST_S", 0.5)
     with contextlib.ExitStack() as stack:
         run = ShardedRun(tmp_path, stack, shards=2)
-        servers = [run.first, run.serve_shard(1), run.serve_shard(2)]
+        further = [run.serve_shard(number) for number in (1, 2)]
+        servers: list[RunServer | ShardServer] = [run.first, *further]
         actor, learner = run.join(figures.ACTOR), run.join(figures.LEARNER)
         write(actor, cartpole, rounds=ITEM)
         wait_until(lambda: [inserted(each) for each in servers] == [6, 5, 5])
@@ -159,7 +161,7 @@ def test_three_servers_share_a_replay_and_one_of_them_may_be_lost(
         write(actor, cartpole, rounds=ITEM)
         wait_until(lambda: [inserted(each) for each in servers[:2]] == [12, 10])
         assert learner.store_replay(30) == "replay shard 2 is lost, and so is its share"
-        servers[1].keep_snapshots()
+        further[0].keep_snapshots()
         run.close()
 
 
@@ -205,7 +207,7 @@ def test_all_that_are_told_to_stop_together_store_the_same_last_moment(
     next(shard.client.sample(tables.REPLAY, 1))
     stop.set()
     serving = process.start_thread("serving", lambda: shard.serve(stop.wait))
-    learner._stop.set()
+    learner._stop = stop  # That of another process, told at the same time.
     assert learner.store_replay(train_step=47) is None
     serving.join(60)
     del run.shards[1]
