@@ -30,8 +30,6 @@ TELEMETRY_DIR = "telemetry"
 RETURNS = f"{EVAL_DIR}/returns.csv"
 RANDOM_RETURNS = f"{EVAL_DIR}/random_policy.csv"
 
-_RUN_ID = "run_id"  # In folders that may be on another host than the manifest.
-
 CHECKPOINTS = Path("train", "checkpoints")  # TF-Agents' own place.
 REPLAY_DIR = "replay"
 
@@ -167,7 +165,7 @@ def require_own(folder: Path, run_id: str, holds: str, is_used: bool) -> None:
       ConfigurationError: It is of another run, or of one that nobody knows.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    mark = folder / _RUN_ID
+    mark = folder / "run_id"
     owner = mark.read_text().strip() if mark.exists() else None
     if owner not in (None, run_id) or (owner is None and is_used):
         raise ConfigurationError(
