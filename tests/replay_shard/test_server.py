@@ -11,11 +11,13 @@ import pytest
 
 from experiment import process, run_dir
 from experiment.errors import ConfigurationError
+from experiment.manifest import Manifest
 from replay_shard.server import ShardServer
 from reverb_server import figures, membership, snapshot_keeper, tables
 from reverb_server import port as port_lib
 from reverb_server import shard as shard_lib
 from reverb_server.server import RunServer
+from reverb_server.shard import Shard
 from tests.replay_shard.sharded_run import ENVS, ShardedRun, inserted, write
 from tests.reverb_server.conftest import Built
 from tests.reverb_server.run_for_tests import StopByHand
@@ -93,13 +95,14 @@ def test_who_only_the_learner_misses_is_lost_for_actors_too(
     with port_lib.reserve(None)[0] as closed, monkeypatch.context() as elsewhere:
         # As a firewall makes it look from the learner's host.
         there = f"localhost:{closed.getsockname()[1]}"
-        elsewhere.setattr(
-            shard_lib,
-            "watch",
-            lambda manifest, address: watch(
-                dataclasses.replace(manifest, replay_shards=[there]), address
-            ),
-        )
+
+        def cut_off(manifest: Manifest, address: str) -> list[Shard]:
+            closed_one = dataclasses.replace(manifest, replay_shards=[there])
+            [shard] = watch(closed_one, address)
+            shard.address = f"localhost:{run.port(1)}"  # As it is known.
+            return [shard]
+
+        elsewhere.setattr(shard_lib, "watch", cut_off)
         learner = run.join(figures.LEARNER)
         assert learner.shards[0].is_lost
         learner._send()
