@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import time
 from collections.abc import Sequence
 
@@ -13,7 +14,7 @@ from benchmarks import replay_roles
 from benchmarks.replay import Case
 from experiment import devices, process
 from experiment.errors import EXIT_FINISHED
-from learner.batch_queue import BatchQueue
+from learner.batch_queue import BatchQueue, Further
 from reverb_server import address as address_lib
 from reverb_server import sharding
 from reverb_server.replay_dataset import replay_dataset
@@ -57,12 +58,12 @@ def sample(case: Case, ports: Sequence[int], seconds: float) -> None:
             f"localhost:{port}",
             replay_roles.layout_of(case),
             _BATCH_SIZE,
-            _IN_FLIGHT_ITEMS // len(ports),
+            math.ceil(_IN_FLIGHT_ITEMS / len(ports)),
             is_shard=number > 0,
         )
         for number, port in enumerate(ports)
     )
-    queue = BatchQueue(dataset, _CAPACITY, further)
+    queue = BatchQueue(dataset, _CAPACITY, [Further(each) for each in further])
     taken, start = -_WARM_UP, time.monotonic()
     while taken < 0 or time.monotonic() - start < seconds:
         if queue.wait(_CAPACITY // 2, timeout_s=1.0):

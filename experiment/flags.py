@@ -7,7 +7,7 @@ and a flag that would be ignored is refused.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable
+from typing import Callable, TypeVar
 
 from absl import flags
 
@@ -18,6 +18,8 @@ from experiment.presets import DEFAULT_PRESET
 
 # The flags belong to the main that asks for them: its --help shows them.
 flags.disclaim_key_flags()
+
+_T = TypeVar("_T")
 
 DEFAULT_NUM_ACTORS = 2
 
@@ -214,13 +216,13 @@ def given_folder(root_dir: flags.FlagHolder[str | None]) -> Path | None:
     return folder
 
 
-def required(flag: flags.FlagHolder[str | None], example: str) -> str:
+def required(flag: flags.FlagHolder[_T | None], example: str) -> _T:
     """Returns the value of a flag that must be given.
 
     Raises:
       ConfigurationError: It was not.
     """
-    if not flag.value:
+    if flag.value is None or flag.value == "":
         raise ConfigurationError(
             f"--{flag.name} is required, e.g. --{flag.name}={example}."
         )

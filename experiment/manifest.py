@@ -43,6 +43,8 @@ class Manifest:
       machine: What the newest server of the run was started on, see `machine`.
       replay_shards: Addresses of the further replay servers, as the first server hears
         them; each empty until it was heard of.
+      lost_shards: Numbers of those that the learner does not reach; 1 is the first of
+        the further ones.
     """
 
     run_id: str
@@ -64,6 +66,7 @@ class Manifest:
     changes: list[str] = dataclasses.field(default_factory=list)
     machine: dict[str, str] = dataclasses.field(default_factory=dict)
     replay_shards: list[str] = dataclasses.field(default_factory=list)
+    lost_shards: list[int] = dataclasses.field(default_factory=list)
 
     @property
     def num_replay_servers(self) -> int:

@@ -152,6 +152,31 @@ def require_writable(root_dir: Path) -> None:
         ) from error
 
 
+def require_own(folder: Path, run_id: str, holds: str, is_used: bool) -> None:
+    """Refuses what another run has stored; marks an unused folder as this run's.
+
+    Args:
+      folder: On any host, which need not be that of the run's manifest.
+      run_id: Of the run.
+      holds: What is stored there, in words.
+      is_used: Whether anything is.
+
+    Raises:
+      ConfigurationError: It is of another run, or of one that nobody knows.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = folder / "run_id"
+    owner = mark.read_text().strip() if mark.exists() else None
+    if owner not in (None, run_id) or (owner is None and is_used):
+        raise ConfigurationError(
+            f"{folder} holds {holds} of run {owner or 'of unknown name'}, but the "
+            f"server's is {run_id}; choose another --root_dir for this process, or "
+            "move that folder away."
+        )
+    if owner is None:
+        write_text(mark, run_id)
+
+
 def lock(root_dir: Path) -> int:
     """Keeps other runs out of a folder for as long as the descriptor is open.
 

@@ -100,6 +100,7 @@ def _go_on(
         server_start=old.server_start + 1,
         machine=machine.describe(),
         replay_shards=[""] * len(old.replay_shards),
+        lost_shards=[],
     )
 
 

@@ -78,8 +78,14 @@ def _run_processes(options: Options, stop: process.StopSignal, view: View) -> Ou
 
 @contextlib.contextmanager
 def _held_ports(options: Options) -> Iterator[list[int]]:
-    """Ports of all replay servers, that of the first one first."""
-    ports = [options.port, *[None] * (options.num_replay_servers - 1)]
+    """Ports of all replay servers, that of the first one first.
+
+    A firewall has to be told of all: so they follow one that was asked for.
+    """
+    ports = [
+        options.port and options.port + number
+        for number in range(options.num_replay_servers)
+    ]
     with contextlib.ExitStack() as stack:
         held = [port_lib.reserve(port) for port in ports]
         for holder, _ in held:

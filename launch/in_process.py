@@ -73,7 +73,7 @@ class InProcessRun:
         self.trainer = learner_builder.build_trainer(
             self._experiment,
             self._learning,
-            [self.server.address],
+            self.server.address,
             options.root_dir,
             self.server.store_replay,
         )

@@ -34,6 +34,12 @@ def check(num_actors: int, shards: int = 0) -> None:
     """
     total = psutil.virtual_memory().total + psutil.swap_memory().total
     most = int(total / _OWN_BYTES) - OTHERS - shards
+    if most < 1 and shards:
+        raise ConfigurationError(
+            f"{1 + shards} replay servers are to run on this machine, which with "
+            f"{total / 1e9:.1f} GB of memory cannot hold them and an actor; lower "
+            "--num_replay_servers."
+        )
     if num_actors > most:
         raise ConfigurationError(
             f"{num_actors} actors are to run on this machine, but with "

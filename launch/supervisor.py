@@ -124,7 +124,7 @@ class Supervisor:
         while True:
             if not self._look_after_all() or stop.wait(_POLL_S):
                 return
-            others = [each for each in self._workers[1:] if not each.role.serves]
+            others = [each for each in self._workers if not each.role.serves]
             needed = [each for each in others if not each.role.is_spare]
             if all(worker.has_finished for worker in needed or others):
                 self._finished = True
@@ -251,11 +251,7 @@ class Supervisor:
         """Ends the servers last: the others may still need them."""
         children = self._children()
         names = {each.role.name for each in self._workers if each.role.serves}
-        serving = [
-            child
-            for number, child in enumerate(children)
-            if number == 0 or child.name in names
-        ]
+        serving = [child for child in children if child.name in names]
         end_all([each for each in children if each not in serving], GRACE_S + 2)
         end_all(serving, GRACE_S + 2)
         for child in children:  # None is started again, whatever it ended with.

@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Callable, NamedTuple
 
 import tensorflow as tf
 from tensorflow.python.eager import cancellation, context, execute
@@ -27,8 +27,22 @@ _ELEMENTS_PER_CALL = 1_000
 _RETRY_S = 1.0
 _CLOSE_TIMEOUT_S = 5.0
 
-# Seconds between two looks whether batches are ready.
+# Seconds between two looks whether batches are ready; whether a lost server is back.
 _POLL_S = 0.002
+_LOST_POLL_S = 0.25
+
+
+class Further(NamedTuple):
+    """What a further replay server gives.
+
+    Attributes:
+      dataset: Of it.
+      is_lost: Whether the server is lost: nobody connects to its address then, where
+        another may be.
+    """
+
+    dataset: tf.data.Dataset
+    is_lost: Callable[[], bool] = lambda: False
 
 
 class BatchQueue:
@@ -38,7 +52,7 @@ class BatchQueue:
         self,
         dataset: tf.data.Dataset,
         capacity: int,
-        further: Sequence[tf.data.Dataset] = (),
+        further: Sequence[Further] = (),
     ) -> None:
         """Starts to fill the queue; `close` ends it.
 
@@ -46,9 +60,9 @@ class BatchQueue:
           dataset: Endless; elements are stacks of batches: nests of tensors
             [batches, ...] of fixed shapes.
           capacity: Batches kept ready at most.
-          further: Such datasets of other servers. All fill the queue as they can: one
-            that is starved, or whose server is lost, holds up no other; if it is full,
-            they take turns.
+          further: Of other servers. All fill the queue as they can: one that is
+            starved, or whose server is lost, holds up no other; if it is full, they
+            take turns.
         """
         self._spec = dataset.element_spec
         flat = tf.nest.flatten(self._spec)
@@ -59,7 +73,8 @@ class BatchQueue:
         self._wanted = tf.Variable(1, trainable=False)
         self._closed = threading.Event()
         self._fillers = [
-            _Filler(each, self._queue, self._closed) for each in (dataset, *further)
+            _Filler(each, self._queue, self._closed)
+            for each in (Further(dataset), *further)
         ]
 
     def __next__(self) -> Any:
@@ -92,7 +107,7 @@ class BatchQueue:
         return True
 
     def renew(self, number: int = 0) -> None:
-        """Samples anew, from a server that came back.
+        """Samples anew, from a server that came back, or no more if it is lost.
 
         Reverb's sampler finds it too, but some 10 s later than everybody else.
 
@@ -115,11 +130,11 @@ class _Filler:
 
     def __init__(
         self,
-        dataset: tf.data.Dataset,
+        source: Further,
         queue: tf.queue.QueueBase,
         closed: threading.Event,
     ) -> None:
-        self._dataset = dataset
+        self._source = source
         self._queue = queue
         self._closed = closed
         self._cancellation = cancellation.CancellationManager()
@@ -131,16 +146,23 @@ class _Filler:
     def _fill(self) -> None:
         """Moves batches until closed; samples anew after a failure."""
         while not self._closed.is_set():
+            # First: who is lost from now on cancels this one.
             self._cancellation = cancellation.CancellationManager()
-            move = self._move(iter(self._dataset))
+            if self._source.is_lost():
+                self._closed.wait(_LOST_POLL_S)
+                continue
+            moves = [self._move(iter(self._source.dataset))]
             try:
                 while not self._closed.is_set():
-                    _call(move, self._cancellation)
+                    _call(moves[0], self._cancellation)
             except tf.errors.CancelledError:
-                continue
+                pass
             except tf.errors.OpError as error:
                 logging.warning("batches: trying again after: %s", error.message)
                 self._closed.wait(_RETRY_S)
+            # The end of a sampler whose server has gone waits until gRPC, which tries
+            # ever more seldom, has found one there.
+            process.start_thread("old batches", moves.clear)
 
     def _move(self, iterator: Any) -> Any:
         """A graph that moves batches from the iterator to the queue."""

@@ -17,7 +17,7 @@ from experiment.agents import OnPolicyAgent
 from experiment.definition import Experiment
 from experiment.idle import IdleLimit
 from learner import checkpoints, learning_agent, learning_rates, replicas
-from learner.batch_queue import BatchQueue
+from learner.batch_queue import BatchQueue, Further
 from learner.compiled_agent import CompiledAgent
 from learner.learning_agent import LearningAgent
 from learner.policy_export import PolicyExporter
@@ -36,6 +36,7 @@ from reverb_server import (
 from reverb_server.membership import Membership
 from reverb_server.replay_dataset import SampleInfo
 from reverb_server.replay_layout import ReplayLayout
+from reverb_server.shard import Shard
 
 # The Learner saves by train steps; here it is told when to, by time.
 _NEVER = 2**62
@@ -69,11 +70,12 @@ def build(
     largest = priorities.largest_priority(experiment.replay)
     weights = tables.weights_of(learning.agent, learning.train_step, largest)
     tables.require_weights(run.client, weights)
-    addresses = [run.address, *(shard.address for shard in run.shards)]
-    trainer = build_trainer(experiment, learning, addresses, root_dir, run.store_replay)
+    trainer = build_trainer(
+        experiment, learning, run.address, root_dir, run.store_replay, run.shards
+    )
     run.on_return(trainer.batches.renew)
     for shard in run.shards:
-        shard.on_return(functools.partial(trainer.batches.renew, shard.number))
+        shard.on_change(functools.partial(trainer.batches.renew, shard.number))
     return trainer
 
 
@@ -90,24 +92,26 @@ def idle_limit(experiment: Experiment, run: Membership, trainer: Trainer) -> Idl
 def build_trainer(
     experiment: Experiment,
     learning: LearningAgent,
-    addresses: Sequence[str],
+    address: str,
     root_dir: Path,
     store_replay: Callable[[int], str | None],
+    shards: Sequence[Shard] = (),
 ) -> Trainer:
     """As `build`, for an agent that exists already and checkpoints that are whole.
 
     Args:
       experiment: What is learned.
       learning: To be trained.
-      addresses: host:port of each replay server, the first one of the run first.
+      address: host:port of the run's server.
       root_dir: Folder of the run.
       store_replay: Takes a snapshot of the replay table, named by the train step; says
         why it could not.
+      shards: The further replay servers.
 
     Returns:
       The agent, ready to be trained.
     """
-    agent, train_step, address = learning.agent, learning.train_step, addresses[0]
+    agent, train_step = learning.agent, learning.train_step
     layout = replay_layout.replay_layout(agent, experiment.replay)
     steps_per_batch = agent.steps_per_batch if isinstance(agent, OnPolicyAgent) else 1
     lag = PolicyLag(train_step, steps_per_batch)
@@ -128,7 +132,7 @@ def build_trainer(
     return Trainer(
         learner,
         agent,
-        _batches(experiment, layout, addresses, learning),
+        _batches(experiment, layout, address, shards, learning),
         lag,
         Publisher(address),
         PolicyExporter(*learning.exact, root_dir, learning.refresh),
@@ -167,40 +171,50 @@ def _each(lag: PolicyLag, updates: PriorityUpdates | None) -> replicas.Look:
 def _batches(
     experiment: Experiment,
     layout: ReplayLayout,
-    addresses: Sequence[str],
+    address: str,
+    shards: Sequence[Shard],
     learning: LearningAgent,
 ) -> BatchQueue | WindowQueue:
     """What comes from the replay table, ready to be trained on."""
     if layout.is_on_policy:
         size = experiment.replay.batch_size
-        [address] = addresses  # Others are refused by the server.
         dataset = replay_dataset.window_dataset(address, layout, in_flight_items=size)
         return WindowQueue(dataset, size, learning.train_step)
     # While one call of the graph trains, the batches of the next come together.
     capacity = 2 * experiment.train.steps_per_call
-    dataset, *further = (
-        _dataset(experiment, layout, addresses, number)
-        for number in range(len(addresses))
-    )
+    make = functools.partial(_dataset, experiment, layout, 1 + len(shards))
+    dataset = make(address)
+    further = [
+        Further(make(each.address, is_shard=True), functools.partial(_is_lost, each))
+        for each in shards
+    ]
     if learning.devices > 1:
         strategy = learning.strategy
         return replicas.SharedBatches(dataset, capacity, strategy, further)
     return BatchQueue(dataset, capacity, further)
 
 
+def _is_lost(shard: Shard) -> bool:
+    return shard.is_lost
+
+
 def _dataset(
-    experiment: Experiment, layout: ReplayLayout, addresses: Sequence[str], number: int
+    experiment: Experiment,
+    layout: ReplayLayout,
+    servers: int,
+    address: str,
+    is_shard: bool = False,
 ) -> tf.data.Dataset:
-    """Stacks of batches of one replay server, as the agent takes them."""
+    """Stacks of batches of one of the replay servers, as the agent takes them."""
     replay = experiment.replay
     in_flight_items = rate_limiter.in_flight_items(replay, experiment.train)
     dataset = replay_dataset.replay_dataset(
-        addresses[number],
+        address,
         layout,
         replay.batch_size,
-        math.ceil(in_flight_items / len(addresses)),
+        math.ceil(in_flight_items / servers),
         replay.importance_exponent if replay.is_prioritized else None,
-        is_shard=number > 0,
+        is_shard=is_shard,
     )
     if not replay.is_prioritized:
         return dataset

@@ -18,7 +18,6 @@ from experiment.manifest import Manifest
 
 _PREFIX = "ckpt-"
 _DAMAGED = "damaged-"
-_RUN_ID = "run_id"
 
 
 def prepare(root_dir: Path, manifest: Manifest) -> int | None:
@@ -37,7 +36,7 @@ def prepare(root_dir: Path, manifest: Manifest) -> int | None:
       ConfigurationError: They are of another run, or all are damaged.
     """
     folder = root_dir / run_dir.CHECKPOINTS
-    _require_own(folder, manifest)
+    run_dir.require_own(folder, manifest.run_id, "checkpoints", bool(_steps(folder)))
     remove_unfinished(folder)
     steps = _steps(folder)
     whole = [step for step in steps if _is_whole(folder, step)]
@@ -79,20 +78,6 @@ def remove_unfinished(folder: Path) -> None:
     for data in folder.glob(f"{_PREFIX}*.data-*"):
         if not data.with_suffix(".index").exists():
             data.unlink(missing_ok=True)
-
-
-def _require_own(folder: Path, manifest: Manifest) -> None:
-    """Refuses the checkpoints of another run; marks new ones as those of this run."""
-    folder.mkdir(parents=True, exist_ok=True)
-    mark = folder / _RUN_ID
-    owner = mark.read_text().strip() if mark.exists() else None
-    if owner not in (None, manifest.run_id) or (owner is None and _steps(folder)):
-        raise ConfigurationError(
-            f"{folder} holds checkpoints of run {owner or 'of unknown name'}, but the "
-            f"server's is {manifest.run_id}; choose another --root_dir for the learner."
-        )
-    if owner is None:
-        run_dir.write_text(mark, manifest.run_id)
 
 
 def _steps(folder: Path) -> list[int]:

@@ -19,7 +19,7 @@ from tf_agents.typing import types
 
 from experiment.definition import Experiment
 from experiment.errors import ConfigurationError
-from learner.batch_queue import BatchQueue
+from learner.batch_queue import BatchQueue, Further
 from learner.compiled_agent import CompiledAgent
 from reverb_server.replay_dataset import SampleInfo
 
@@ -107,7 +107,7 @@ class SharedBatches(BatchQueue):
         dataset: tf.data.Dataset,
         capacity: int,
         strategy: tf.distribute.Strategy,
-        further: Sequence[tf.data.Dataset] = (),
+        further: Sequence[Further] = (),
     ) -> None:
         """As `BatchQueue`; elements of the datasets are [batches, B, ...]."""
         super().__init__(dataset, capacity, further)

@@ -18,7 +18,9 @@ _SERVER_ADDRESS = shared_flags.define_server_address()
 _ROOT_DIR = shared_flags.define_root_dir("default: the one of the run's manifest")
 _DISCARD_REPLAY = shared_flags.define_discard_replay()
 _SHARD = flags.DEFINE_integer(
-    "shard", 1, "Number of this server, from 1; each further one of a run has its own."
+    "shard",
+    None,
+    "Number of this further replay server, from 1; each of a run needs its own.",
 )
 _PORT = flags.DEFINE_integer(
     "port", None, "Port to serve at, on all interfaces; default: a free one."
@@ -45,17 +47,16 @@ def main() -> int:
     stop = process.StopSignal()
     devices.use_one_cpu_thread()
     address = shared_flags.required(_SERVER_ADDRESS, "localhost:8008")
-    check_number("--shard", _SHARD.value, at_least=1, integer=True)
+    number = shared_flags.required(_SHARD, "1")
+    check_number("--shard", number, at_least=1, integer=True)
     folder = shared_flags.given_folder(_ROOT_DIR)
     with contextlib.ExitStack() as stack:
         port = _held_port(stack)
-        run = membership.Membership(address, figures.SHARD, stop, _SHARD.value)
+        run = membership.Membership(address, figures.SHARD, stop, number)
         root_dir = folder or Path(run.manifest.root_dir)
         run_dir.require_writable(root_dir)
-        restore = _IS_RESTART.value or not _DISCARD_REPLAY.value
-        server = ShardServer(
-            run, _SHARD.value, port, root_dir, restore, _IS_RESTART.value
-        )
+        discard, is_restart = _DISCARD_REPLAY.value, _IS_RESTART.value
+        server = ShardServer(run, number, port, root_dir, discard, is_restart)
         server.serve(stop.wait)
     return stop.exit_code
 

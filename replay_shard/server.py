@@ -21,7 +21,11 @@ from reverb_server.membership import Membership
 from reverb_server.replay_figures import Counts
 from reverb_server.replay_snapshots import ReplaySnapshots
 from reverb_server.run_tables import Identity
-from reverb_server.snapshot_keeper import SnapshotKeeper
+from reverb_server.snapshot_keeper import (
+    LAST_SNAPSHOT_S,
+    STAY_POLL_S,
+    SnapshotKeeper,
+)
 from reverb_server.telemetry import SNAPSHOT, drain
 
 _POLL_S = 0.5
@@ -48,7 +52,7 @@ class ShardServer:
         number: int,
         port: int,
         root_dir: Path,
-        restore: bool = True,
+        discard: bool = False,
         is_restart: bool = False,
     ) -> None:
         """Starts the server, with what its last snapshot has.
@@ -58,19 +62,20 @@ class ShardServer:
           number: Of this server among the further ones, from 1.
           port: To serve at.
           root_dir: Folder of the run on this host.
-          restore: Whether to restore its replay table.
+          discard: Whether to begin with an empty replay table; once in each resume.
           is_restart: Whether it takes the place of one that died just now: it does
             without snapshots that cannot be read.
 
         Raises:
           ConfigurationError: The run has no such server, or has it elsewhere; or the
-            snapshots are of other settings, or all damaged.
+            snapshots are of another run, of other settings, or all damaged.
         """
         self._run = run
+        self._number = number
         self.address = address_lib.own_address(run.address, port)
         _require_place(run, number, self.address)
         self._snapshots = ReplaySnapshots(root_dir, number)
-        self._lock = run_dir.lock(self._snapshots.folder_of_server)
+        self._lock, restore = self._settle(discard)
         experiment = definition.load_run(run.manifest)
         self._items = experiment.replay.env_steps_per_item
         servers = run.manifest.num_replay_servers
@@ -86,6 +91,8 @@ class ShardServer:
         self._server, restored = restored_server.start(
             make_tables, port, self._snapshots, restore
         )
+        if discard:
+            self._snapshots.note_discard(self._resumes)
         if restored is None:
             restored_server.tell_lost(self._snapshots, restore and not is_restart)
         proxy.bypass("localhost")
@@ -97,16 +104,43 @@ class ShardServer:
         run.report_from(self._figures)
         logging.info("replay shard %d is served at %s", number, self.address)
 
+    @property
+    def _resumes(self) -> int:
+        """How often the run was resumed."""
+        return len(self._run.manifest.pauses)
+
+    def _settle(self, discard: bool) -> tuple[int, bool]:
+        """The lock of its folder, which is this run's; whether to restore from it.
+
+        It may be started any number of times by the same command, and has to keep what
+        it has stored since the first time.
+        """
+        if discard and not self._resumes:
+            raise ConfigurationError(
+                "--discard_replay means nothing for a run that was not resumed: leave "
+                "it out."
+            )
+        folder = self._snapshots.folder_of_server
+        lock = run_dir.lock(folder)
+        run_id, is_used = self._run.manifest.run_id, self._snapshots.are_there()
+        run_dir.require_own(folder, run_id, "replay snapshots", is_used)
+        return lock, not discard or self._snapshots.discarded_at == self._resumes
+
     def serve(self, should_stop: Callable[[float], bool]) -> None:
         """Keeps snapshots until told to stop, or the run is over.
 
         Args:
           should_stop: Waits as many seconds as it is given, then says whether to stop.
+
+        Raises:
+          ConfigurationError: Another process is this server of the run.
         """
         heard_at: float | None = None  # Of the first server, after the end of the run.
         while not should_stop(_POLL_S):
             self.keep_snapshots()
             if not self._run.run_has_ended():
+                # Others may have been started with the same number at the same time.
+                _require_place(self._run, self._number, self.address)
                 continue
             if heard_at is None:  # Its rows would keep the first server from ending.
                 self._run.leave()
@@ -114,12 +148,30 @@ class ShardServer:
                 heard_at = time.monotonic()
             if time.monotonic() - heard_at > _OVER_S:
                 break
-        self.keep_snapshots()
+        self._keep_last()
         self.stop()
+
+    def _keep_last(self) -> None:
+        """Keeps what a learner that was told to stop as well lets it write at last."""
+        stays_until = time.monotonic() + LAST_SNAPSHOT_S
+        self.keep_snapshots()
+        while self._learner_may_store() and time.monotonic() < stays_until:
+            time.sleep(STAY_POLL_S)
+            self.keep_snapshots()
+
+    def _learner_may_store(self) -> bool:
+        """Not when the run has ended, or if nobody has ever sampled."""
+        is_over = self._run.run_has_ended() or self._keeper.has_last
+        return not is_over and self._counts().sampled > 0
 
     def keep_snapshots(self) -> None:
         """Keeps what the learner has let Reverb write since the last time."""
-        info = self.client.server_info(timeout=_ANSWER_S)
+        try:
+            info = self.client.server_info(timeout=_ANSWER_S)
+        except (
+            address_lib.NO_ANSWER
+        ):  # The machine is this busy: the next round will do.
+            return
         for row in drain(self.client, info[tables.TELEMETRY].current_size):
             if SNAPSHOT in row:
                 self._keeper.take(row[SNAPSHOT])
@@ -136,11 +188,14 @@ class ShardServer:
         os.close(self._lock)
 
     def _counts(self) -> Counts:
-        info = self.client.server_info(timeout=_ANSWER_S)
+        info = address_lib.ask(self.client, _ANSWER_S)
         return Counts.of(info[tables.REPLAY])
 
     def _figures(self) -> dict[str, Any]:
-        counts = self._counts()
+        try:
+            counts = self._counts()
+        except TimeoutError:  # As above.
+            return {}
         return {
             "replay_size": counts.size * self._items,
             "env_steps_per_s": self._rate.update(counts.inserted * self._items),
@@ -148,11 +203,12 @@ class ShardServer:
         }
 
     def _first_answers(self) -> bool:
+        """Whether the run's first server does: the next run may have its address."""
         try:
-            self._run.client.server_info(timeout=1)
+            found = Identity.read(self._run.client.server_info(timeout=1))
         except address_lib.NO_ANSWER:
             return False
-        return True
+        return found is not None and found.run_id == self._run.manifest.run_id
 
 
 def _now_ms() -> int:
@@ -179,5 +235,6 @@ def _require_place(run: Membership, number: int, address: str) -> None:
     if known not in ("", address):
         raise ConfigurationError(
             f"replay shard {number} of this run is at {known}, and would be at "
-            f"{address} now; start it there, by --port={known.rpartition(':')[2]}."
+            f"{address} now; start it there, by --port={known.rpartition(':')[2]}, or "
+            "give this process another --shard."
         )

@@ -66,8 +66,19 @@ def own_address(server_address: str, port: int) -> str:
 
     Returns:
       host:port; the host is `localhost` if it is the server's, see `beside`.
+
+    Raises:
+      OSError: The server takes no connection, for longer than its restart takes.
     """
     host, server_port = parse_address(server_address)
+    deadline = time.monotonic() + SERVER_TIMEOUT_S
+    while not is_listening(host, server_port):  # It may be started again just now.
+        if time.monotonic() > deadline:
+            raise ConnectionError(
+                f"the Reverb server at {server_address} takes no connection any more; "
+                "see its log."
+            )
+        time.sleep(_RETRY_S)
     with socket.create_connection((host.strip("[]"), server_port), 5) as connection:
         own, peer = connection.getsockname()[0], connection.getpeername()[0]
     if own == peer or ipaddress.ip_address(own).is_loopback:
@@ -110,7 +121,7 @@ def connect(
     proxy.bypass(host)
     deadline = time.monotonic() + timeout_s
     while not should_stop():
-        if _is_listening(host, port):
+        if is_listening(host, port):
             client = reverb.Client(address)
             with contextlib.suppress(*NO_ANSWER):
                 return client, client.server_info(timeout=1)
@@ -149,7 +160,7 @@ def ask(client: reverb.Client, timeout_s: float = SERVER_TIMEOUT_S) -> dict[str,
             time.sleep(_RETRY_S)
 
 
-def _is_listening(host: str, port: int) -> bool:
+def is_listening(host: str, port: int) -> bool:
     """Whether anybody takes connections there.
 
     gRPC waits longer after each connection that was refused, up to half a minute, and

@@ -151,13 +151,8 @@ FIGURES = (
         "",
         "Who waits for whom, why, and what helps; None while the run moves.",
     ),
-    Figure(
-        "shard_env_steps",
-        (SERVER,),
-        Kind.TEXT,
-        "",
-        "Of `env_steps`, each shard's part.",
-    ),
+    Figure("shard_env_steps", (SERVER,), Kind.TEXT, "", "Each one's part of them all."),
+    Figure("lost_shards", (ACTOR, LEARNER), Kind.TEXT, "", "Which it cannot reach."),
     Figure("address", (SHARD,), Kind.TEXT, "", "As the first server hears it."),
     # --- Actor --------------------------------------------------------------------
     Figure("env_steps", (ACTOR,), Kind.COUNT, "steps", "Taken by this process so far."),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from experiment.errors import ConfigurationError
 from experiment.manifest import Manifest
 from reverb_server import address as address_lib
 from reverb_server import shard as shard_lib
+from reverb_server.figures import ACTOR, LEARNER
+from reverb_server.motion import Peer, Peers, names
 from reverb_server.replay_figures import Counts
 from reverb_server.shard import Shard
 
@@ -19,8 +22,12 @@ _FIGURE = "shard_env_steps"
 class KnownShards:
     """Where they are, what they count, and what they counted before they were lost.
 
-    The manifest is the home of the addresses, and of environment steps that no table
-    counts any longer.
+    The manifest is the home of the addresses, of the numbers that the learner does not
+    reach, and of environment steps that no table counts any longer.
+
+    Attributes:
+      watched: Each, once all were heard of; none before.
+      problem: Which are lost, and for whom; None if none is.
     """
 
     def __init__(self, address: str, env_steps: list[int], items: int) -> None:
@@ -35,7 +42,8 @@ class KnownShards:
         self._known = env_steps
         self._items = items
         self._told: dict[int, str] = {}
-        self._watched: list[Shard] = []
+        self.watched: list[Shard] = []
+        self.problem: str | None = None
 
     @classmethod
     def of(
@@ -74,37 +82,81 @@ class KnownShards:
         try:
             address_lib.parse_address(address)
         except ConfigurationError as error:  # Anybody can write rows.
-            logging.warning("replay shard %d is nowhere: %s", row["task"], error)
+            logging.warning(
+                "replay shard %d tells no address, but %r: %s",
+                row["task"],
+                address,
+                error,
+            )
         else:
             self._told[row["task"]] = address
 
-    def update(self, manifest: Manifest) -> Manifest:
+    def update(self, manifest: Manifest, peers: Peers, now: float) -> Manifest:
         """The manifest as it has to be now.
 
-        One that comes back with less than it has counted, since its table began empty
-        or was restored, has lost experience, but the steps were taken. What it counts
-        anew before the next look at it, within a second, is not told from these.
+        Whom the learner does not reach, actors would wait for in vain: all are told.
+
+        Args:
+          manifest: As it is.
+          peers: That were heard of.
+          now: Seconds, of the clock of `peers`.
         """
+        if not self._known:
+            return manifest
+        learners, actors = (peers.all(role, now) for role in (LEARNER, ACTOR))
         addresses = [
             address or self._told.get(number, "")
             for number, address in enumerate(manifest.replay_shards, start=1)
         ]
-        manifest = dataclasses.replace(manifest, replay_shards=addresses)
-        if not self._watched and all(addresses):
-            self._watched = shard_lib.watch(manifest, self._address)
+        lost = [
+            number
+            for number, _ in enumerate(addresses, start=1)
+            if any(number in _lost_to(each) for each in learners)
+        ]
+        manifest = dataclasses.replace(
+            manifest,
+            replay_shards=addresses,
+            lost_shards=lost if learners else manifest.lost_shards,
+        )
+        if not self.watched and all(addresses):
+            self.watched = shard_lib.watch(manifest, self._address)
+        self.problem = self._problem([*learners, *actors])
+        return self._count(manifest)
+
+    def _count(self, manifest: Manifest) -> Manifest:
+        """Adds what was lost with the table of one that has come back with less.
+
+        The steps were taken. What it counts anew before the next look at it, within a
+        second or two, is not told from what it had counted.
+        """
         before, self._known = self._known, self.env_steps
-        lost = sum(max(old - new, 0) for old, new in zip(before, self._known))
-        if not lost:
+        gone = sum(max(old - new, 0) for old, new in zip(before, self._known))
+        if not gone:
             return manifest
-        logging.warning("%d environment steps are of experience that is lost", lost)
-        earlier = manifest.earlier_env_steps + lost
+        logging.warning("%d environment steps are of experience that is lost", gone)
+        earlier = manifest.earlier_env_steps + gone
         return dataclasses.replace(manifest, earlier_env_steps=earlier)
+
+    def _problem(self, members: Sequence[Peer]) -> str | None:
+        there = [each for each in members if not each.is_silent]
+        problems = []
+        for shard in self.watched:
+            cut_off = [each for each in there if shard.number in _lost_to(each)]
+            if shard.problem:
+                problems.append(f"{shard} {shard.problem}")
+            elif cut_off:
+                problems.append(
+                    f"{shard} does not answer {names(cut_off)}: all actors and the "
+                    "learner have to reach its port"
+                )
+        without = "the run goes on without what is lost"
+        return "; ".join([*problems, without]) if problems else None
 
     @property
     def env_steps(self) -> list[int]:
         """That each counts, in transitions; what it last counted, if it is lost."""
         found = list(self._known)
-        for shard in self._watched:
+        for shard in self.watched:
             if shard.has_answered:
                 found[shard.number - 1] = shard.inserted * self._items
         return found
@@ -112,9 +164,14 @@ class KnownShards:
     @property
     def counts(self) -> list[Counts]:
         """Of each that was heard of."""
-        return [shard.counts for shard in self._watched]
+        return [shard.counts for shard in self.watched]
 
     def close(self) -> None:
         """Ends the watching."""
-        for shard in self._watched:
-            shard.leave()
+        shard_lib.leave(self.watched)
+
+
+def _lost_to(member: Peer) -> list[Any]:
+    """The numbers of those that a member does not reach; of one that has left, none."""
+    told = member.row.get("lost_shards")
+    return told if isinstance(told, list) and not member.row.get("has_left") else []

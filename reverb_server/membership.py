@@ -42,7 +42,7 @@ class Membership:
       manifest: The run's identity and configuration; a newer one when the server has
         come back, or the run was scaled.
       client: For the caller's own short calls.
-      shards: The further replay servers, if there are some.
+      shards: The further replay servers, for an actor and the learner.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Membership:
             process.end_process(stop.exit_code)
         self.manifest = run_tables.read_manifest(self.client, address, info)
         self.shards: list[Shard] = []
-        if role != figures.SHARD:  # It is one of them.
+        if role in (figures.ACTOR, figures.LEARNER):
             self._await_shards()
             self.shards = shard_lib.watch(self.manifest, address)
         self._identity = run_tables.Identity.of(self.manifest)
@@ -90,6 +90,10 @@ class Membership:
     def run_has_ended(self) -> bool:
         """Whether the end of the run was announced."""
         return self._ended.is_set()
+
+    def is_lost(self, shard: Shard) -> bool:
+        """Whether a further replay server is, for this process or for the learner."""
+        return shard.is_lost or shard.number in self.manifest.lost_shards
 
     def env_steps(self, env_steps_per_item: int) -> int:
         """Environment steps of the run, in transitions, as of the last look."""
@@ -150,8 +154,7 @@ class Membership:
         """Sends the last figures, and ends the background thread."""
         self._leaving.set()
         self._thread.join(timeout=5)
-        for shard in self.shards:
-            shard.leave()
+        shard_lib.leave(self.shards)
         self.report(has_left=True)
         self._send()
 
@@ -162,6 +165,10 @@ class Membership:
           TimeoutError: Some were not heard of in time.
         """
         deadline = time.monotonic() + SERVER_TIMEOUT_S
+        if not all(self.manifest.replay_shards):
+            logging.info(
+                "waiting up to %.0f s for all replay servers", SERVER_TIMEOUT_S
+            )
         while not all(self.manifest.replay_shards):
             if time.monotonic() > deadline:
                 raise TimeoutError(shard_lib.missing(self.manifest, self.address))
@@ -211,6 +218,7 @@ class Membership:
             self._meet_again(found, info)
         elif run_tables.manifests(info) != self._manifests:  # The run was scaled.
             self.manifest = run_tables.read_manifest(self.client, self.address, info)
+        self._require_same_places()
         self._manifests = run_tables.manifests(info)
         self._inserted_items = _inserted(info)
         if info[tables.END].current_size:
@@ -219,6 +227,20 @@ class Membership:
             self._ended.set()
         elif self._end:  # A server that came back does not know of it.
             run_tables.announce_end(self.address, *self._end)
+
+    def _require_same_places(self) -> None:
+        """Ends a process that knows further servers where they are no more.
+
+        A run that is resumed by hand while others of it live may have them elsewhere.
+        """
+        for shard in self.shards:
+            known = self.manifest.replay_shards[shard.number - 1]
+            moved = known and address_lib.beside(self.address, known) != shard.address
+            if moved and not self._leaving.is_set():
+                process.fail(
+                    f"{shard} is at {known} now, as the server at {self.address} says; "
+                    f"start this {self._role} again."
+                )
 
     def _meet_again(
         self, found: run_tables.Identity | None, info: dict[str, Any]
@@ -247,9 +269,10 @@ class Membership:
             callback()
 
     def _send(self) -> None:
-        self._sender.send(
-            {**self._figures, **self._count(), **self._resources.figures()}
-        )
+        row = {**self._figures, **self._count(), **self._resources.figures()}
+        if self.shards:
+            row["lost_shards"] = [each.number for each in self.shards if each.is_lost]
+        self._sender.send(row)
 
 
 def _inserted(info: dict[str, Any]) -> int:

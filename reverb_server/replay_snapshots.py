@@ -30,6 +30,7 @@ TABLES, ITEMS, CHUNKS, DONE = (
 _FILES = (TABLES, ITEMS, CHUNKS, DONE)
 
 _RECORD = "snapshot.json"
+_DISCARDED_AT = "discarded_at"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +91,16 @@ class ReplaySnapshots:
                 "the replay table begins empty, as asked for; its snapshots are in %s",
                 self._discarded,
             )
+
+    @property
+    def discarded_at(self) -> int | None:
+        """The resume at which the snapshots were put aside last, as it was noted."""
+        note = self.folder_of_server / _DISCARDED_AT
+        return int(note.read_text()) if note.exists() else None
+
+    def note_discard(self, resume: int) -> None:
+        """Notes at which resume, by its number, the snapshots were put aside."""
+        run_dir.write_text(self.folder_of_server / _DISCARDED_AT, str(resume))
 
     def folder(self, snapshot: Snapshot) -> Path:
         """Where its files are."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from typing import Callable
 
 import reverb
 
@@ -24,11 +25,21 @@ _POLL_S = 0.5
 
 
 class _Store:
-    """The replay table of one server."""
+    """The replay table of one server.
 
-    def __init__(self, client: reverb.Client, sender: TelemetrySender) -> None:
-        self._client = client
-        self._sender = sender
+    Attributes:
+      is_lost: Says whether the server is; the first one is waited for.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        connect: Callable[[], tuple[reverb.Client, TelemetrySender]],
+        is_lost: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._name = name
+        self._connect = connect
+        self.is_lost = is_lost
         self._thread: threading.Thread | None = None
         self._ended: list[str | None] = []
 
@@ -39,33 +50,37 @@ class _Store:
     @property
     def problem(self) -> str | None:
         """Why it could not be written; None if it was."""
-        return (
-            self._ended[0] if self._ended else "the server has not written it in time"
-        )
+        late = f"{self._name} has not written it in time"
+        return self._ended[0] if self._ended else late
 
-    def begin(self, train_step: int) -> None:
+    def begin(self, train_step: int, is_last: bool) -> str | None:
+        """Lets the server write; says why not if it is still at it."""
+        if self.is_busy:
+            return f"{self._name} is still writing the former one"
         self._ended = ended = []
         self._thread = process.start_thread(
-            "checkpoint", lambda: ended.append(self._checkpoint(train_step))
+            "checkpoint", lambda: ended.append(self._checkpoint(train_step, is_last))
         )
+        return None
 
     def wait(self, seconds: float) -> None:
         if self._thread:
             self._thread.join(seconds)
 
-    def _checkpoint(self, train_step: int) -> str | None:
+    def _checkpoint(self, train_step: int, is_last: bool) -> str | None:
         """Lets Reverb write, however long it takes, and tells the server of it."""
+        client, sender = self._connect()
         path, problem = None, None
         try:
-            path = self._client.checkpoint()
+            path = client.checkpoint()
         # IndexError is what Reverb raises on a full disk.
         except (*NO_ANSWER, IndexError) as error:
-            problem = one_line(error)
-        row = {SNAPSHOT: {"train_step": train_step, "path": path}}
+            problem = f"{self._name}: {one_line(error)}"
+        written = {"train_step": train_step, "path": path, "is_last": is_last}
         for _ in range(_SNAPSHOT_TRIES):
-            if self._sender.send(row):
+            if sender.send({SNAPSHOT: written}):
                 return problem
-        return problem or "the server did not hear of it"
+        return problem or f"{self._name} did not hear of it"
 
 
 class ReplayStore:
@@ -81,9 +96,11 @@ class ReplayStore:
           sender: Of rows to it.
           shards: The further ones.
         """
-        self._stores: list[tuple[Shard | None, _Store]] = [
-            (None, _Store(client, sender)),
-            *((shard, _Store(shard.client, _sender_to(shard))) for shard in shards),
+        self._shards = shards
+        first = "the first server" if shards else "the server"
+        self._stores = [
+            _Store(first, lambda: (client, sender)),
+            *(_of_shard(shard) for shard in shards),
         ]
 
     def store(self, train_step: int, stop: process.StopSignal) -> str | None:
@@ -96,33 +113,35 @@ class ReplayStore:
         Returns:
           Why one could not be written, on one line; None if all were.
         """
-        begun = [(shard, each) for shard, each in self._stores if not _is_lost(shard)]
-        if any(each.is_busy for _, each in begun):
-            return "the server is still writing the former one"
-        for _, each in begun:
-            each.begin(train_step)
-        deadline = time.monotonic() + _CHECKPOINT_TIMEOUT_S
-        while time.monotonic() < deadline:
-            # One that is lost meanwhile is not waited for.
-            busy = [s for shard, s in begun if s.is_busy and not _is_lost(shard)]
-            if not busy:
-                break
-            if stop.is_set():  # There are seconds left, for the weights too.
-                deadline = min(deadline, time.monotonic() + process.GRACE_S / 2)
-            busy[0].wait(_POLL_S)
-        problems = [each.problem for _, each in begun if each.problem]
-        lost = [shard for shard, _ in self._stores if shard and shard.is_lost]
+        there = [each for each in self._stores if not each.is_lost()]
+        begun = [(each, each.begin(train_step, stop.is_set())) for each in there]
+        problems = [late for _, late in begun if late]
+        writing = [each for each, late in begun if not late]
+        self._await(writing, stop)
+        problems += [each.problem for each in writing if each.problem]
+        lost = [shard for shard in self._shards if shard.is_lost]
         if lost:
             numbers = ", ".join(str(shard.number) for shard in lost)
             problems.append(f"replay shard {numbers} is lost, and so is its share")
         return "; ".join(problems) or None
 
+    def _await(self, writing: Sequence[_Store], stop: process.StopSignal) -> None:
+        """Waits for those that write; one that is lost meanwhile is not waited for."""
+        deadline = time.monotonic() + _CHECKPOINT_TIMEOUT_S
+        while time.monotonic() < deadline:
+            busy = [each for each in writing if each.is_busy and not each.is_lost()]
+            if not busy:
+                return
+            if stop.is_set():  # There are seconds left, for the weights too.
+                deadline = min(deadline, time.monotonic() + process.GRACE_S / 2)
+            busy[0].wait(_POLL_S)
 
-def _is_lost(shard: Shard | None) -> bool:
-    """Whether a further server is; the first one is waited for."""
-    return shard is not None and shard.is_lost
 
+def _of_shard(shard: Shard) -> _Store:
+    """That of a further server, by the connection of the moment: it may come back."""
 
-def _sender_to(shard: Shard) -> TelemetrySender:
-    """Of the learner's rows to a further server, which reads those of snapshots."""
-    return TelemetrySender(reverb.Client(shard.address), figures.LEARNER, 0)
+    def connect() -> tuple[reverb.Client, TelemetrySender]:
+        sender = TelemetrySender(reverb.Client(shard.address), figures.LEARNER, 0)
+        return shard.client, sender
+
+    return _Store(f"replay shard {shard.number}", connect, lambda: shard.is_lost)

@@ -63,9 +63,9 @@ class ReplayWriter:
         self._priority = priority
         length, width = layout.sequence_length, layout.codec.step_bytes
         # A window that is shared consists of steps of the last rounds.
-        kept = batch_size * layout.stored_length if layout.shares_steps else 1
-        self._writer = client.trajectory_writer(kept, validate_items=False)
-        self._writer.configure(("steps",), num_keep_alive_refs=kept, max_chunk_length=1)
+        self._kept = batch_size * layout.stored_length if layout.shares_steps else 1
+        self._client = client
+        self._opened: reverb.TrajectoryWriter | None = None
         self._max_unsent = max(
             _MAX_UNSENT_ITEMS,
             _MAX_UNSENT_ROUNDS * batch_size // layout.windows_per_item,
@@ -127,8 +127,28 @@ class ReplayWriter:
             return steps
         return steps.replace(reward=tf.nest.map_structure(np.sign, steps.reward))
 
+    @property
+    def _writer(self) -> reverb.TrajectoryWriter:
+        """Opened at the first step, and at the first one after some were skipped."""
+        if self._opened is None:
+            self._opened = self._client.trajectory_writer(
+                self._kept, validate_items=False
+            )
+            self._opened.configure(
+                ("steps",), num_keep_alive_refs=self._kept, max_chunk_length=1
+            )
+        return self._opened
+
     def skip(self) -> None:
-        """Lets one step of each environment go by: windows begin anew after it."""
+        """Lets one step of each environment go by, for a server that is not there.
+
+        Windows begin anew after it. What was not sent is dropped: it would go to
+        whoever has the server's address next.
+        """
+        if self._opened is not None:
+            self._opened = None
+            # The old one was refused, and would wait before it tried again.
+            self._client = reverb.Client(self._client.server_address)
         # The frames before a window must not be from before the gap either.
         self._length[:] = 1 - self.layout.frames
         self._is_terminal[:] = False

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from experiment import proxy, run_dir, run_start
 from experiment.definition import Experiment, operative_text
-from experiment.errors import ConfigurationError, one_line
+from experiment.errors import ConfigurationError
 from experiment.interval import Interval
 from experiment.manifest import Manifest
 from reverb_server import figures, restored_server, run_tables, scaling, tables
@@ -29,7 +29,11 @@ from reverb_server.replay_figures import Counts, ReplayFigures
 from reverb_server.replay_snapshots import ReplaySnapshots, Snapshot
 from reverb_server.resources import Resources
 from reverb_server.scaling import Scaling
-from reverb_server.snapshot_keeper import SnapshotKeeper
+from reverb_server.snapshot_keeper import (
+    LAST_SNAPSHOT_S,
+    STAY_POLL_S,
+    SnapshotKeeper,
+)
 from reverb_server.stall_watch import StallWatch
 from reverb_server.summaries import Summaries
 from reverb_server.telemetry import SNAPSHOT, drain, identity
@@ -46,11 +50,6 @@ _OWN_ROW_S = 2.0
 # Seconds without a word from anybody, after the end, until a server started by hand
 # ends too. The launcher ends its server as soon as all others are gone.
 _QUIET_S = 15.0
-
-# Seconds for which a server that is told to stop stays for a learner that stores what
-# it has learned.
-_LAST_SNAPSHOT_S = 8.0
-_STAY_POLL_S = 0.1
 
 
 class RunServer:
@@ -207,9 +206,9 @@ class RunServer:
                 continue
             if time.monotonic() - last_heard > _QUIET_S:
                 return
-        stays_until = time.monotonic() + _LAST_SNAPSHOT_S
+        stays_until = time.monotonic() + LAST_SNAPSHOT_S
         while self._learner.is_here and time.monotonic() < stays_until:
-            time.sleep(_STAY_POLL_S)
+            time.sleep(STAY_POLL_S)
             self.keep_rows()
 
     def env_steps(self) -> int:
@@ -229,14 +228,7 @@ class RunServer:
 
     def store_replay(self, train_step: int) -> str | None:
         """Takes a snapshot of the replay table; as `Membership.store_replay`."""
-        try:
-            path = self.client.checkpoint()
-        # IndexError is what Reverb raises on a full disk.
-        except (*NO_ANSWER, IndexError) as error:
-            self._snapshots.clean()
-            return one_line(error)
-        self._keeper.take({"train_step": train_step, "path": path})
-        return None
+        return self._keeper.store(self.client, train_step)
 
     def stop(self) -> None:
         """Keeps the last rows, and stops the server."""
@@ -267,9 +259,9 @@ class RunServer:
                 self._learner.take(row)
             elif row["role"] == figures.SHARD:
                 self._shards.hear(row)
-        self._tell(self._shards.update(self.manifest))
-        told = [row for row in rows if SNAPSHOT not in row]
-        stall = self._stalls.look(info, told, time.monotonic())
+        told, now = [row for row in rows if SNAPSHOT not in row], time.monotonic()
+        stall = self._stalls.look(info, told, now, self._shards.watched)
+        self._tell(self._shards.update(self.manifest, self._stalls.peers, now))
         if received or is_due:
             rows.append({**self._own_row(info), "stall": stall})
         rows += self._end.look(info)
@@ -289,6 +281,7 @@ class RunServer:
             "train_step": self.newest_train_step,
             "num_actors": self.manifest.num_actors,
             "problem": self._keeper.problem
+            or self._shards.problem
             or (self._endpoint and self._endpoint.problem),
             **self._replay_figures.row(counts, env_steps),
             **self._resources.figures(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Callable, NamedTuple
 
@@ -13,6 +14,9 @@ from reverb_server.membership import Membership
 from reverb_server.replay_layout import ReplayLayout
 from reverb_server.replay_writer import ReplayWriter
 from reverb_server.shard import Shard
+
+# Seconds between two looks whether a server has come back, if all are lost.
+_POLL_S = 0.25
 
 
 class Part(NamedTuple):
@@ -39,9 +43,17 @@ class ShardedWriter:
       rounds: Steps of each environment.
     """
 
-    def __init__(self, parts: Sequence[Part]) -> None:
-        """Args: parts: At least one; all of the same layout."""
+    def __init__(
+        self, parts: Sequence[Part], is_running: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Starts with no steps.
+
+        Args:
+          parts: At least one; all of the same layout.
+          is_running: Ends the wait for any server at all.
+        """
         self._parts = parts
+        self._is_running = is_running
         self.layout = parts[0].writer.layout
         self.rounds = 0
 
@@ -68,10 +80,15 @@ class ShardedWriter:
     def __call__(self, steps: trajectory.Trajectory) -> None:
         """Takes one step of each environment; waits if a limiter says so.
 
+        It waits too while all of its servers are lost.
+
         Args:
           steps: Arrays of shape [B, ...].
         """
         self.rounds += 1
+        # Nobody would be served by steps that all are dropped.
+        while all(part.is_lost() for part in self._parts) and self._is_running():
+            time.sleep(_POLL_S)
         for part in self._parts:
             if part.is_lost():
                 part.writer.skip()
@@ -110,7 +127,7 @@ def writer(
             client = shard.client if shard else run.client
             to_server = ReplayWriter(client, layout, count, is_waiting, priority)
             parts.append(Part(to_server, own, is_lost))
-    return ShardedWriter(parts)
+    return ShardedWriter(parts, run.is_running)
 
 
 def _looks(
@@ -119,6 +136,6 @@ def _looks(
     """Whether a server is lost; whether it is worth waiting for."""
 
     def is_lost() -> bool:
-        return shard is not None and shard.is_lost
+        return shard is not None and run.is_lost(shard)
 
     return is_lost, lambda: run.is_running() and not is_lost()

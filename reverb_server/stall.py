@@ -38,17 +38,17 @@ class Scene:
 
     Attributes:
       table: What `server_info` said of the replay table.
+      where: Which of several servers has it, in words; empty for the first.
       has_weights: Whether the learner has published any.
-      inserts, samples: Items inserted, items sampled.
-      waits: Whom the limiter holds.
-      held_s: Seconds since it has held others, or nobody.
+      inserts, samples: Items inserted, items sampled, at all servers.
+      waits, held_s: Whom the limiter holds; seconds since it held others, or nobody.
       actors: All ever heard of.
       learners, others: The same; these are eval job and further replay servers.
-      address: host:port of the server.
-      per_item: Transitions of an item.
+      address, per_item: host:port of the server; transitions of an item.
     """
 
     table: Any
+    where: str
     has_weights: bool
     inserts: Growth
     samples: Growth
@@ -114,14 +114,14 @@ class Scene:
     @property
     def _ratio(self) -> str:
         ratio = self.table.rate_limiter_info.samples_per_insert
-        return f"{ratio:g} samples per insert wanted"
+        return f"{ratio:g} samples per insert wanted{self.where}"
 
     @property
     def _filled(self) -> str:
         """How far the table is from its first sample."""
         least = self.table.rate_limiter_info.min_size_to_sample * self.per_item
         size = self.table.current_size * self.per_item
-        return f"{size:,} of {least:,} transitions are in the replay table"
+        return f"{size:,} of {least:,} transitions are in the replay table{self.where}"
 
     @property
     def _no_inserts(self) -> str:

@@ -75,6 +75,10 @@ def test_an_address_that_cannot_be(
         (("eval_job", "--target_return=nan"), "--target_return is nan"),
         (("eval_job", "--target_return=-inf"), "--target_return is -inf"),
         (("eval_job", "--target_return=high"), "flag --target_return=high"),
+        (("replay_shard",), "--shard is required, e.g. --shard=1."),
+        (("replay_shard", "--shard=0"), "--shard is 0; it must be a whole number >= 1"),
+        (("replay_shard", "--shard=one"), "flag --shard=one"),
+        (("replay_shard", "--shard=1", "--port=0"), "--port is 0; it must be from 1"),
         (("reverb_server.peek", "--items=-1"), "--items is -1"),
     ],
 )

@@ -80,6 +80,7 @@ class Supervised:
         programs: Mapping[str, str],
         spare: Collection[str] = (),
         max_restarts: int = 5,
+        shards: int = 0,
         **changes: Any,
     ) -> Supervised:
         """Supervises programs.
@@ -89,6 +90,7 @@ class Supervised:
           programs: By the names of their roles, the server's first.
           spare: Roles that the run can end without.
           max_restarts: As the user asked for.
+          shards: Programs that are further replay servers, next to the server.
           **changes: Of constants, so that a test need not wait.
 
         Returns:
@@ -99,8 +101,9 @@ class Supervised:
                 stand_in(folder, name, body),
                 is_spare=name in spare,
                 restart_arguments=["--again"],
+                serves=number <= shards,
             )
-            for name, body in programs.items()
+            for number, (name, body) in enumerate(programs.items())
         ]
         run = dataclasses.asdict(options(folder / "run", max_restarts=max_restarts))
         run["root_dir"] = str(run["root_dir"])

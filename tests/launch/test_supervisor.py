@@ -87,6 +87,25 @@ def test_a_server_that_fails_ends_the_run(supervise: Supervise) -> None:
     assert outcome[2].startswith("a-server failed (exit code 4,")
 
 
+def test_further_replay_servers_are_told_to_end_after_the_learner(
+    supervise: Supervise,
+) -> None:
+    """Which stores what they have; nobody waits for them to end by themselves."""
+    shard = UNTIL_TOLD.replace(
+        "def finish(*_):",
+        "def finish(*_):\n    assert pathlib.Path('a_learner.ended').exists()",
+    )
+    run = supervise(
+        {"a-server": UNTIL_TOLD, "a-shard": shard, "a-learner": UNTIL_TOLD}, shards=1
+    )
+    names = ("a_server", "a_shard", "a_learner")
+    wait_until(lambda: all((run.folder / f"{n}.started").exists() for n in names))
+    run.process.send_signal(signal.SIGTERM)
+    outcome, _ = run.outcome()
+    assert outcome[0] == "interrupted"
+    assert (run.folder / "a_shard.ended").exists()
+
+
 def test_a_run_that_nobody_ended_has_failed(supervise: Supervise) -> None:
     """Although each process says that it is through."""
     outcome, _ = supervise({"a-server": UNTIL_TOLD, "actor-0": ""}).outcome()

@@ -20,6 +20,7 @@ from learner.trainer import Trainer
 from reverb_server import replay_layout, tables
 from reverb_server.replay_writer import ReplayWriter
 from tests.actor.served_run import ServedRun, serve
+from tests.learner.tap import Tap
 
 BATCH_SIZE = 8
 
@@ -129,3 +130,11 @@ def run_until(trainer: Trainer, train_step: int) -> None:
             return
         trainer.run(min(train_step - trainer.train_step, 4))
     pytest.fail(f"stuck at train step {trainer.train_step}")
+
+
+@pytest.fixture
+def tap() -> Iterator[Tap]:
+    """Open after the test."""
+    made = Tap()
+    yield made
+    made.open()

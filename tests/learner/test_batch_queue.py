@@ -17,6 +17,7 @@ from learner.batch_queue import BatchQueue
 from reverb_server.replay_dataset import replay_dataset
 from reverb_server.replay_layout import replay_layout
 from tests.learner.conftest import BATCH_SIZE, Learning
+from tests.learner.tap import Tap
 from tests.reverb_server.waiting import wait_until
 
 DEADLINE_S = 20.0
@@ -110,44 +111,6 @@ def test_the_queue_fills_up_to_its_capacity(start: Start) -> None:
     assert queue.ready() == 3
 
 
-class Tap:
-    """Lets batches of a dataset through, one for each drop."""
-
-    def __init__(self) -> None:
-        self._drops = threading.Semaphore(0)
-        self._is_open = threading.Event()
-
-    def drip(self, batches: int) -> None:
-        """Lets so many through."""
-        self._drops.release(batches)
-
-    def open(self) -> None:
-        """Lets all through: at the end of a test nothing may be stuck in Python."""
-        self._is_open.set()
-
-    def dataset(self) -> tf.data.Dataset:
-        """Endless, and starved unless it drips."""
-        batches = tf.data.Dataset.from_generator(
-            self._drip, output_signature=tf.TensorSpec([], tf.int64)
-        )
-        return batches.batch(1, drop_remainder=True)
-
-    def _drip(self) -> Iterator[int]:
-        for number in itertools.count():
-            while not self._is_open.is_set():
-                if self._drops.acquire(timeout=0.02):
-                    break
-            yield number
-
-
-@pytest.fixture
-def tap() -> Iterator[Tap]:
-    """Open after the test."""
-    made = Tap()
-    yield made
-    made.open()
-
-
 def test_who_waits_for_a_starved_dataset_is_released_at_the_deadline(
     tap: Tap, start: Start
 ) -> None:
@@ -171,36 +134,6 @@ def test_who_waits_is_released_as_soon_as_there_is_enough(
     begun = time.monotonic()
     assert queue.wait(2, timeout_s=60)
     assert time.monotonic() - begun < DEADLINE_S
-
-
-def test_a_starved_dataset_holds_up_no_other(tap: Tap) -> None:
-    """That of a server that is lost, say; what comes of it later is taken too."""
-    one = tf.data.Dataset.from_tensors(tf.constant(7, tf.int64)).repeat()
-    queue = BatchQueue(tap.dataset(), 4, [one.batch(1, drop_remainder=True)])
-    for _ in range(20):
-        assert queue.wait(4, DEADLINE_S)
-        assert next(queue).numpy().tolist() == [7] * 4
-    tap.drip(1)
-    found: list[int] = []
-    while 0 not in found:
-        assert queue.wait(1, DEADLINE_S)
-        found += next(queue).numpy().tolist()
-    queue.close()
-
-
-def test_datasets_that_fill_a_queue_take_turns() -> None:
-    """As long as the learner is slower than they are."""
-    datasets = [
-        tf.data.Dataset.from_tensors(tf.fill([1], number)).repeat()
-        for number in range(3)
-    ]
-    queue = BatchQueue(datasets[0], 3, datasets[1:])
-    found: list[int] = []
-    for _ in range(100):
-        assert queue.wait(3, DEADLINE_S)
-        found += next(queue).numpy().tolist()
-    queue.close()
-    assert all(60 <= found.count(number) <= 140 for number in range(3)), found
 
 
 def test_a_failing_dataset_is_sampled_anew(

@@ -3,134 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Iterator
+import dataclasses
+import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from experiment import definition, run_dir
+from experiment import process, run_dir
 from experiment.errors import ConfigurationError
 from experiment.manifest import Manifest
 from replay_shard.server import ShardServer
-from reverb_server import figures, membership, sharded_writer, tables
+from reverb_server import figures, membership, snapshot_keeper, tables
 from reverb_server import port as port_lib
 from reverb_server import shard as shard_lib
-from reverb_server.membership import Membership
-from reverb_server.replay_layout import replay_layout
 from reverb_server.server import RunServer
-from tests.reverb_server.conftest import Built, cartpole
-from tests.reverb_server.episodes import batches, experience
-from tests.reverb_server.run_for_tests import GIN_TEXT, StopByHand
+from reverb_server.shard import Shard
+from tests.replay_shard.sharded_run import ENVS, ShardedRun, inserted, write
+from tests.reverb_server.conftest import Built
+from tests.reverb_server.run_for_tests import StopByHand
 from tests.reverb_server.server_life import ITEM
 from tests.reverb_server.waiting import wait_until
-
-__all__ = ["cartpole"]
-
-ENVS = 16
-
-# One that is freed drops what it has not sent yet.
-_WRITERS: list[Any] = []
-
-
-class ShardedRun:
-    """A run with two replay servers in the process of a test.
-
-    Attributes:
-      first: With everything else.
-      shard: The further one, with its membership; None while there is none.
-    """
-
-    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
-        self._members = contextlib.ExitStack()
-        self._folder = folder
-        self._holders = [port_lib.reserve(None) for _ in range(2)]
-        for holder, _ in self._holders:
-            stack.enter_context(holder)
-        self.shard: ShardServer | None = None
-        self.serve_first(
-            Manifest.new(
-                gin_file="test.gin",
-                gin_text=GIN_TEXT,
-                root_dir=str(folder),
-                seed=0,
-                num_actors=1,
-                resumed=False,
-                replay_shards=[""],
-            )
-        )
-
-    def serve_first(self, manifest: Manifest, **arguments: Any) -> None:
-        """Starts the first server."""
-        experiment = definition.load_text(GIN_TEXT)
-        self.first = RunServer(experiment, manifest, self._holders[0][1], **arguments)
-
-    def serve_shard(self, number: int = 1, **arguments: Any) -> ShardServer:
-        """Starts the other one, and lets the first hear of it."""
-        run = self.join(figures.SHARD, number)
-        port = self._holders[1][1]
-        self.shard = ShardServer(run, number, port, self._folder, **arguments)
-        run._send()
-        wait_until(self.is_known)
-        return self.shard
-
-    def close(self) -> None:
-        """Lets members leave, and stops the servers."""
-        self._members.close()
-        _WRITERS.clear()
-        if self.shard is not None:
-            self.stop_shard()
-        self.first.stop()
-        shards = [each for each in threading.enumerate() if "shard" in each.name]
-        assert shards == []  # At the end of the process they would be in Reverb.
-
-    def is_known(self) -> bool:
-        """Whether the run knows where the other one is."""
-        self.first.keep_rows()
-        return all(self.first.manifest.replay_shards)
-
-    def stop_shard(self) -> None:
-        """As if it was killed."""
-        assert self.shard is not None
-        self.shard.stop()
-        self.shard = None
-
-    def join(self, role: str, task: int = 0) -> Membership:
-        """As a process does."""
-        run = Membership(self.first.address, role, StopByHand(), task)
-        self._members.callback(run.leave)
-        return run
-
-    def row(self) -> dict[str, Any]:
-        """The newest one of the first server, now."""
-        self.first.keep_rows(is_due=True)
-        return run_dir.last_row(self._folder, figures.SERVER)
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[ShardedRun]:
-    """There, without the second server."""
-    with contextlib.ExitStack() as stack:
-        run = ShardedRun(tmp_path, stack)
-        yield run
-        run.close()
-
-
-def write(member: Membership, cartpole: Built, rounds: int) -> Any:
-    """Writes steps of 16 environments, as an actor does; returns what it wrote with."""
-    layout = replay_layout(cartpole.agent, definition.load_text(GIN_TEXT).replay)
-    writer = sharded_writer.writer(member, layout, ENVS, 0, None)
-    _WRITERS.append(writer)
-    for steps in batches(experience([[rounds]] * ENVS)):
-        writer(steps)
-    return writer
-
-
-def inserted(server: RunServer | ShardServer) -> int:
-    """Items that a replay table has counted."""
-    info = server.client.server_info(timeout=10)[tables.REPLAY]
-    return int(info.rate_limiter_info.insert_stats.completed)
 
 
 def test_a_replay_is_spread_and_counted_as_one(
@@ -166,11 +58,14 @@ def test_a_run_goes_on_without_a_server_that_is_lost(
     actor, learner = run.join(figures.ACTOR), run.join(figures.LEARNER)
     write(actor, cartpole, rounds=5)
     wait_until(lambda: run.row()["env_steps"] == 5 * ENVS)
-    returned: list[int] = []
-    learner.shards[0].on_return(lambda: returned.append(1))
+    changes: list[bool] = []
+    watched = learner.shards[0]
+    watched.on_change(lambda: changes.append(watched.is_lost))
+    client = watched.client
     run.stop_shard()
-    wait_until(lambda: actor.shards[0].is_lost and learner.shards[0].is_lost)
+    wait_until(lambda: actor.shards[0].is_lost and watched.is_lost)
     assert "replay shard 1 at localhost" in caplog.text
+    wait_until(lambda: "does not answer" in (run.row()["problem"] or ""))
     write(actor, cartpole, rounds=3)  # Nobody waits.
     wait_until(lambda: inserted(run.first) == 8)
     problem = learner.store_replay(train_step=30)
@@ -178,13 +73,51 @@ def test_a_run_goes_on_without_a_server_that_is_lost(
     run.first.keep_rows()
     shard = run.serve_shard(is_restart=True)
     assert inserted(shard) == 0
-    wait_until(lambda: returned and not actor.shards[0].is_lost)
+    wait_until(lambda: changes == [True, False] and run.is_whole_for(actor))
+    # gRPC would try again the later the more often the old one was refused.
+    assert watched.client is not client
+    wait_until(lambda: run.row()["problem"] is None)
     wait_until(lambda: run.row()["shard_env_steps"] == [0])
     write(actor, cartpole, rounds=2)
     wait_until(lambda: inserted(shard) == 2)
     wait_until(lambda: run.row()["env_steps"] == (10 + 5 + 2) * ITEM)
     assert run.first.manifest.earlier_env_steps == 5 * ITEM
     wait_until(lambda: actor.env_steps(ITEM) == (10 + 5 + 2) * ITEM)
+
+
+def test_who_only_the_learner_misses_is_lost_for_actors_too(
+    run: ShardedRun, cartpole: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody samples there, so its limiter would hold them; one line says for whom."""
+    shard = run.serve_shard()
+    actor = run.join(figures.ACTOR)
+    watch = shard_lib.watch
+    with port_lib.reserve(None)[0] as closed, monkeypatch.context() as elsewhere:
+        # As a firewall makes it look from the learner's host.
+        there = f"localhost:{closed.getsockname()[1]}"
+
+        def cut_off(manifest: Manifest, address: str) -> list[Shard]:
+            closed_one = dataclasses.replace(manifest, replay_shards=[there])
+            [shard] = watch(closed_one, address)
+            shard.address = f"localhost:{run.port(1)}"  # As it is known.
+            return [shard]
+
+        elsewhere.setattr(shard_lib, "watch", cut_off)
+        learner = run.join(figures.LEARNER)
+        assert learner.shards[0].is_lost
+        learner._send()
+        wait_until(lambda: run.row() and run.first.manifest.lost_shards == [1])
+        wait_until(lambda: actor.is_lost(actor.shards[0]))
+        assert not actor.shards[0].is_lost
+        write(actor, cartpole, rounds=3)
+        wait_until(lambda: inserted(run.first) == 3)
+        assert inserted(shard) == 0
+        problem = run.row()["problem"]
+        assert "does not answer learner on host" in problem, problem
+        learner.leave()  # And another takes its place, which reaches it.
+    run.join(figures.LEARNER)._send()
+    wait_until(lambda: run.row()["problem"] is None)
+    wait_until(lambda: run.is_whole_for(actor))
 
 
 def test_all_servers_store_and_resume_together(
@@ -206,13 +139,33 @@ def test_all_servers_store_and_resume_together(
     for member in (actor, learner):
         member.leave()
     run.stop_shard()
-    run.first.stop()
-    before = run_dir.read_manifest(tmp_path)
-    again = Manifest.from_json(before.to_json())
-    again.replay_shards[0] = ""
-    run.serve_first(again)
+    run.resume(tmp_path)
+    assert run.first.manifest.replay_shards == [""]
     assert inserted(run.serve_shard()) == 4
     wait_until(lambda: run.row()["env_steps"] == 4 * ENVS)
+
+
+def test_three_servers_share_a_replay_and_one_of_them_may_be_lost(
+    tmp_path: Path, cartpole: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """16 environments are shared as 6, 5 and 5."""
+    monkeypatch.setattr(shard_lib, "_LOST_S", 0.5)
+    with contextlib.ExitStack() as stack:
+        run = ShardedRun(tmp_path, stack, shards=2)
+        further = [run.serve_shard(number) for number in (1, 2)]
+        servers: list[RunServer | ShardServer] = [run.first, *further]
+        actor, learner = run.join(figures.ACTOR), run.join(figures.LEARNER)
+        write(actor, cartpole, rounds=ITEM)
+        wait_until(lambda: [inserted(each) for each in servers] == [6, 5, 5])
+        wait_until(lambda: run.row()["shard_env_steps"] == [5 * ITEM, 5 * ITEM])
+        run.stop_shard(2)
+        wait_until(lambda: actor.shards[1].is_lost and learner.shards[1].is_lost)
+        assert not actor.shards[0].is_lost
+        write(actor, cartpole, rounds=ITEM)
+        wait_until(lambda: [inserted(each) for each in servers[:2]] == [12, 10])
+        assert learner.store_replay(30) == "replay shard 2 is lost, and so is its share"
+        further[0].keep_snapshots()
+        run.close()
 
 
 def test_members_wait_for_all_servers_and_say_for_which(
@@ -235,11 +188,31 @@ def test_a_server_that_the_run_has_no_place_for_is_refused(run: ShardedRun) -> N
 
 
 def test_a_stop_signal_ends_it(run: ShardedRun) -> None:
-    """And it leaves the run."""
+    """At once if nobody has learned from it; and it leaves the run."""
     stop = StopByHand()
     shard = run.serve_shard()
     stop.set()
+    begun = time.monotonic()
     shard.serve(stop.wait)
-    run.shard = None
+    assert time.monotonic() - begun < snapshot_keeper.LAST_SNAPSHOT_S
+    del run.shards[1]
     run.first.keep_rows()
     assert run_dir.last_row(run._folder, figures.SHARD)["has_left"]
+
+
+def test_all_that_are_told_to_stop_together_store_the_same_last_moment(
+    run: ShardedRun, cartpole: Built, tmp_path: Path
+) -> None:
+    """It stays for the learner, which is about to store when it is told to."""
+    shard = run.serve_shard()
+    run.store(cartpole, rounds=4, train_step=30)
+    learner, stop = run.join(figures.LEARNER), StopByHand()
+    next(shard.client.sample(tables.REPLAY, 1))
+    stop.set()
+    serving = process.start_thread("serving", lambda: shard.serve(stop.wait))
+    learner._stop = stop  # That of another process, told at the same time.
+    assert learner.store_replay(train_step=47) is None
+    serving.join(60)
+    del run.shards[1]
+    kept = (tmp_path / run_dir.REPLAY_DIR / "shard-1" / "snapshots").glob("[0-9]*")
+    assert sorted(int(path.name) for path in kept) == [30, 47]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from experiment.settings import Replay
@@ -91,6 +93,8 @@ def test_nobody_waits_for_a_lost_server_and_no_window_spans_the_gap(
     """The others get all; the lost one gets what is collected once it is back."""
     rounds = experience(LENGTHS)
     shards.write(rounds[:9])
+    before = windows(shards.own(rounds, 1)[:9], 3)
+    wait_until(lambda: shards.served[1].info(tables.REPLAY).current_size == len(before))
     shards.is_lost = True
     shards.write(rounds[9:14])
     shards.is_lost = False
@@ -101,6 +105,26 @@ def test_nobody_waits_for_a_lost_server_and_no_window_spans_the_gap(
     own = shards.own(rounds, 1)
     expected = windows(own[:9], 3) + windows(own[14:], 3)
     assert shards.found(second, len(expected)) == expected
+
+
+def test_who_has_lost_servers_only_waits_for_one_of_them(
+    serve: Serve, cartpole: Built
+) -> None:
+    """It would step as fast as it can, for nothing."""
+    layout, lost = layout_of(cartpole), threading.Event()
+    lost.set()
+    to_server = ReplayWriter(serve([queue(layout)]).client, layout, 5, lambda: True)
+    writer = ShardedWriter([Part(to_server, slice(None), lost.is_set)])
+    step = next(iter(batches(experience(LENGTHS))))
+    writing = threading.Thread(target=writer, args=(step,), daemon=True)
+    writing.start()
+    writing.join(0.6)
+    assert writing.is_alive()
+    lost.clear()
+    writing.join(60)
+    assert not writing.is_alive()
+    stopped = ShardedWriter([Part(to_server, slice(None), lambda: True)], lambda: False)
+    stopped(step)
 
 
 def test_the_frames_before_a_window_are_not_from_before_a_gap(
