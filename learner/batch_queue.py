@@ -61,8 +61,7 @@ class BatchQueue:
             [batches, ...] of fixed shapes.
           capacity: Batches kept ready at most.
           further: Of other servers. All fill the queue as they can: one that is
-            starved, or whose server is lost, holds up no other; if it is full, they
-            take turns.
+            starved, or whose server is lost, holds up no other.
         """
         self._spec = dataset.element_spec
         flat = tf.nest.flatten(self._spec)
