@@ -63,12 +63,12 @@ class SnapshotKeeper:
           written: What a row says of it, see `telemetry.SNAPSHOT`.
         """
         try:
+            path = written["path"]
             self.has_last = bool(written.get("is_last"))
-            if written["path"] is None:
+            if path is None:
                 self._snapshots.clean()
                 return
-            path = Path(written["path"])
-            self._snapshots.keep(path, written["train_step"], self._env_steps())
+            self._snapshots.keep(Path(path), written["train_step"], self._env_steps())
             self.problem = None
         except (OSError, TypeError, KeyError, ValueError, *NO_ANSWER) as error:
             self.problem = f"a snapshot of the replay table is lost: {one_line(error)}"

@@ -143,13 +143,18 @@ def set_memory(monkeypatch: pytest.MonkeyPatch, total: float, free: float) -> No
     monkeypatch.setattr(available_memory, "_GROUP_FILES", {})
 
 
-@pytest.mark.parametrize(("per_item", "copies"), [(8, 2), (1, 1)])
+# CartPole's steps have 48 bytes. A single transition has a chunk of one, and an item of
+# two chunks; eight have a chunk of 16, and an item of one. See reverb_server/sizes.py.
+@pytest.mark.parametrize(
+    ("per_item", "each"),
+    [(1, 48 + 880 + 560 + 2 * 88), (8, (16 * 48 + 880 + 560 + 88) / 8)],
+)
 def test_a_table_larger_than_the_memory_is_refused_with_a_size_that_would_do(
-    per_item: int, copies: int, cartpole: Built, monkeypatch: pytest.MonkeyPatch
+    per_item: int, each: float, cartpole: Built, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """CartPole's steps have 48 bytes, stored twice with several in an item."""
+    """To a transition, by what Reverb keeps beside the steps too."""
     set_memory(monkeypatch, total=1, free=1)
-    most = 10**9 // (48 * copies)
+    most = int(10**9 / each)
 
     def make(size: int) -> None:
         replay = Replay(max_size=size, transitions_per_item=per_item)
@@ -178,7 +183,7 @@ def test_a_table_larger_than_what_is_free_is_warned_of(
         said = [line for line in caplog.messages if "Replay.max_size" in line]
         assert len(said) == warnings
     assert "Replay.max_size is 1000000" in said[0]
-    assert "0.1 GB when full" in said[0]
+    assert "about 0.3 GB when full" in said[0]
     assert "0.0 GB are available" in said[0]
 
 

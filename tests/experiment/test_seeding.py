@@ -65,7 +65,7 @@ def test_the_same_seed_makes_the_same_weights() -> None:
 
 def test_whoever_comes_back_does_not_draw_the_same_again() -> None:
     """A restart, twice; and a resumed run, which draws what its past tells."""
-    new = manifest()
+    new = dataclasses.replace(manifest(), resumed=False)
     resumed = dataclasses.replace(new, resumed=True, server_start=2)
     lives = [
         life_of(new, False),

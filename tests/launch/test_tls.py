@@ -204,6 +204,7 @@ def test_who_has_a_certificate_joins(place: Place) -> None:
         )
         if _NUMBERED:
             for name in ("actor", "reverb_server"):
+                actor.wait_until(lambda n=name: place.running.rows(n), TIMEOUT_S)
                 assert {row["pid"] for row in place.running.rows(name)} == {1}
         for process in actor.processes():
             process.send_signal(signal.SIGTERM)

@@ -35,9 +35,9 @@ def built(*arguments: str) -> Preset:
 def test_memory_is_compared_with_what_processes_and_a_full_table_need(
     free: SimpleNamespace,
 ) -> None:
-    """2 actors and 3 others at 0.5 GB; 100,000 transitions of 96 bytes."""
+    """2 actors and 3 others at 0.5 GB; 100,000 transitions of 287 bytes."""
     preset = built()
-    free.available = int(2.5e9 + 96e5)
+    free.available = int(2.5e9 + 287e5)
     assert preset.memory().level == "ok"
     free.available -= 1
     found = preset.memory()
@@ -52,7 +52,7 @@ def test_the_disk_has_to_hold_all_snapshots(
 ) -> None:
     """Two replay tables and the one being written, checkpoints, and the rest."""
     preset = built(f"--root_dir={tmp_path}")
-    for free, level in ((132e6, "ok"), (128e6, "warn")):
+    for free, level in ((190e6, "ok"), (185e6, "warn")):
         usage = SimpleNamespace(free=free)
         monkeypatch.setattr(shutil, "disk_usage", lambda _, usage=usage: usage)
         assert preset.disk().level == level
