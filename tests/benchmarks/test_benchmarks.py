@@ -36,9 +36,18 @@ TINY = {
     "memory": (["--env_steps=2000", "--max_size=2000", "--settle_steps=1000"], 5),
 }
 
-# Whole runs, side by side or one after another, eight compilations, eleven processes,
-# two servers with a dozen loads each: too long for every CI run.
-SLOW = {"side_by_side", "learning", "gradient_steps", "shards", "scaling --synthetic"}
+# Several whole runs, eight compilations, eleven processes, two servers with a dozen loads
+# each: too long for every CI run.
+SLOW = {
+    "gradient_steps",
+    "learning",
+    "scaling",
+    "scaling --synthetic",
+    "shards",
+    "side_by_side",
+    "throughput",
+    "transitions_per_item",
+}
 
 # Figures that may be nothing: whether memory has grown, and a ratio of it.
 MAYBE_NOTHING = {"growth, MB", "growth"}
