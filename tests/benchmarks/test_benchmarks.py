@@ -36,8 +36,8 @@ TINY = {
     "memory": (["--env_steps=2000", "--max_size=2000", "--settle_steps=1000"], 5),
 }
 
-# Several whole runs, eight compilations, eleven processes, two servers with a dozen loads
-# each: too long for every CI run.
+# Several whole runs, eight compilations, eleven processes, or two servers with a dozen
+# loads each: too long for every CI run.
 SLOW = {
     "gradient_steps",
     "learning",
