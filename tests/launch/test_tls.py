@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import portpicker
@@ -189,6 +190,10 @@ def test_an_impostor_gets_nothing(name: str, place: Place, tmp_path: Path) -> No
     assert "ALERT" in str(refused[0])
 
 
+def _has_rows(place: Place, role: str) -> bool:
+    return bool(place.running.rows(role))
+
+
 def test_who_has_a_certificate_joins(place: Place) -> None:
     """An actor, even with the process number of the server.
 
@@ -204,7 +209,7 @@ def test_who_has_a_certificate_joins(place: Place) -> None:
         )
         if _NUMBERED:
             for name in ("actor", "reverb_server"):
-                actor.wait_until(lambda n=name: place.running.rows(n), TIMEOUT_S)
+                actor.wait_until(partial(_has_rows, place, name), TIMEOUT_S)
                 assert {row["pid"] for row in place.running.rows(name)} == {1}
         for process in actor.processes():
             process.send_signal(signal.SIGTERM)
