@@ -90,7 +90,8 @@ def test_a_run_is_ended_at_its_deadline(tmp_path: Path) -> None:
     saved = json.loads((tmp_path / "result.json").read_text())
     (measured,) = saved["rows"]
     assert not measured["solved"]
-    assert measured["status"] == "not in 3 s"
+    # How long it really took, on a machine that may be busy with other things.
+    assert 3 <= int(measured["status"].removeprefix("not in ").removesuffix(" s")) < 60
     assert saved["summary"]["antiphon_median_s"] is None
     assert not processes_of(tmp_path)
 
