@@ -31,7 +31,7 @@ from tf_agents.utils import nest_utils
 
 from experiment import recovery
 from experiment.errors import ConfigurationError, check_number
-from experiment.gym_batch import GymBatch
+from experiment.gym_batch import CUT_OFF, GymBatch
 
 EnvironmentFactory = Callable[[], py_environment.PyEnvironment]
 
@@ -100,7 +100,8 @@ class GymEnvironment(wrappers.PyEnvironmentBaseWrapper):
         """Makes the environment.
 
         Args:
-          make: Makes the gym environment, without a time limit.
+          make: Makes the gym environment, without a time limit. If it cuts off
+            episodes by itself, it says so as gym's TimeLimit does.
           max_episode_steps: Time limit in steps; None or 0 is none.
         """
         self._make = make
@@ -108,6 +109,13 @@ class GymEnvironment(wrappers.PyEnvironmentBaseWrapper):
         super().__init__(
             suite_gym.wrap_env(make(), max_episode_steps=max_episode_steps or 0)
         )
+
+    def _step(self, action: types.NestedArray) -> ts.TimeStep:
+        """One that is only cut off keeps its discount, whoever has cut it off."""
+        step = super()._step(action)
+        if step.is_last() and self.get_info().get(CUT_OFF, False):
+            return step._replace(discount=np.ones_like(step.discount))
+        return step
 
     def batch(self, count: int) -> py_environment.PyEnvironment:
         """Makes `count` more of this environment, to be stepped together."""

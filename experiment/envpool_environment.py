@@ -52,15 +52,13 @@ class EnvPoolBatch(py_environment.PyEnvironment):
     cut off are begun anew from here.
     """
 
-    def __init__(
-        self, task: EnvPoolTask, count: int, seed: np.random.SeedSequence | None = None
-    ) -> None:
-        """Takes how many, and their seed, None for a random one."""
+    def __init__(self, task: EnvPoolTask, count: int) -> None:
+        """Takes how many; their seed is a random one until `seed` is called."""
         super().__init__()
         self._task = task
         self._count = count
         self._no_lives = np.zeros(count, np.int32)
-        self.seed(seed)
+        self.seed(None)
 
     @property
     def batched(self) -> bool:
@@ -164,8 +162,6 @@ class EnvPoolEnvironment(BatchOfOne):
         super().__init__(functools.partial(EnvPoolBatch, task))
         self._task = task
 
-    def batch(
-        self, count: int, seed: np.random.SeedSequence | None = None
-    ) -> EnvPoolBatch:
+    def batch(self, count: int) -> EnvPoolBatch:
         """Makes `count` more of this environment, to be stepped together."""
-        return EnvPoolBatch(self._task, count, seed)
+        return EnvPoolBatch(self._task, count)

@@ -113,7 +113,8 @@ def test_starts_differ_by_actions_that_do_nothing() -> None:
 
     def starts(most: int) -> int:
         environment = atari_environment("MsPacman-v5", max_noop_starts=most)
-        batch = environment.batch(16, np.random.SeedSequence(0))
+        batch = environment.batch(16)
+        batch.seed(0)
         return len(np.unique(batch.reset().observation, axis=0))
 
     assert starts(1) == 1

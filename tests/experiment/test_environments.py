@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 from typing import Any, Callable
 
+import gym
 import numpy as np
 import pytest
+from gym.envs.classic_control.cartpole import CartPoleEnv
 from tf_agents.environments import (
     batched_py_environment,
     py_environment,
@@ -17,7 +19,7 @@ from tf_agents.trajectories import time_step as ts
 from experiment import environments
 from experiment.errors import ConfigurationError
 
-Policy = Callable[[np.ndarray], int]
+Policy = Callable[[np.ndarray], Any]
 
 
 def balance(observation: np.ndarray) -> int:
@@ -83,6 +85,22 @@ def test_the_time_limit_is_the_registered_one(name: str, limit: int) -> None:
     steps = episode(environments.gym_environment(name), balance)
     assert len(steps) == 1 + limit
     assert steps[-1].discount == 1.0
+
+
+def test_an_environment_that_cuts_off_by_itself_keeps_the_discount() -> None:
+    """One alone and one of a batch; where the pole falls, it is lost."""
+    environment = environments.GymEnvironment(
+        lambda: gym.wrappers.TimeLimit(CartPoleEnv(), 7), None
+    )
+    single = episode(environment, balance)
+    batch = episode(environment.batch(1), lambda seen: [balance(seen[0])])
+    for steps in (single, batch):
+        assert len(steps) == 1 + 7
+        assert [float(np.ravel(step.discount)[0]) for step in steps] == [1.0] * 8
+    fallen = environments.GymEnvironment(
+        lambda: gym.wrappers.TimeLimit(CartPoleEnv(), 100), None
+    )
+    assert episode(fallen, push_right)[-1].discount == 0.0
 
 
 def test_a_time_limit_of_0_is_none() -> None:

@@ -22,7 +22,9 @@ def make(name: str = "CartPole-v1", limit: int | None = None) -> Any:
 
 def batch_of(count: int, seed: int, limit: int | None = None) -> Any:
     """CartPoles."""
-    return make(limit=limit).batch(count, np.random.SeedSequence(seed))
+    batch = make(limit=limit).batch(count)
+    batch.seed(seed)
+    return batch
 
 
 def balance(observation: np.ndarray) -> np.ndarray:
@@ -181,7 +183,8 @@ def test_each_environment_of_a_batch_ends_for_itself(threads: int) -> None:
         return np.where(falls, push_right(observation), balance(observation))
 
     environment = envpool_environment.envpool_environment("CartPole-v1", 9, threads)
-    environment = environment.batch(4, np.random.SeedSequence(1))
+    environment = environment.batch(4)
+    environment.seed(1)
     ended = check_episodes(steps_of(environment, policy, 300), limit=9)
     falls, cut_offs = ended.T
     assert (falls[[0, 2]] > 0).all()

@@ -123,9 +123,13 @@ class ShardedRun:
         return run
 
     def is_whole_for(self, member: Membership) -> bool:
-        """Whether a member takes none of the servers for lost."""
+        """Whether a member takes none of the servers for lost, and will not again.
+
+        What the first server has told before may still be on its way to the member.
+        """
         self.first.keep_rows()
-        return not any(member.is_lost(shard) for shard in member.shards)
+        is_whole = not any(member.is_lost(shard) for shard in member.shards)
+        return is_whole and member.manifest == self.first.manifest
 
     def row(self) -> dict[str, Any]:
         """The newest one of the first server, now."""
