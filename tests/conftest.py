@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Iterator
 
 import gin
@@ -17,15 +18,21 @@ def no_gin_state() -> Iterator[None]:
     gin.clear_config()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_garbage_collection_in_tests() -> Iterator[None]:
+    """Only `_freed_between_modules` collects garbage."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _freed_between_modules() -> Iterator[None]:
-    """Frees what is garbage when no test is running.
+    """Frees what is garbage, in a thread: nobody waits for it.
 
     Reverb's sampler, when freed after its server has gone, waits until gRPC tries to
     connect again: seconds at first, up to two minutes later. It is in a cycle, so the
     collector would free it in the midst of any later test.
     """
-    gc.disable()
     yield
-    gc.enable()
-    gc.collect()
+    threading.Thread(target=gc.collect, daemon=True).start()
