@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from experiment.errors import ConfigurationError
 from launch import command, memory
 from launch.plain_view import PlainView
-from tests.launch.a_run import options
+from tests.launch.a_run import MANIFEST, options
 from tests.launch.small_machine import set_memory
 from tests.reverb_server.run_for_tests import StopByHand
 
@@ -64,6 +65,14 @@ def test_more_processes_than_there_is_memory_for_are_warned_of(
     assert said
     assert "12 actors on this machine, 3 replay servers, learner and eval" in said
     assert "need about 8.5 GB of memory" in said
+
+
+def test_replay_servers_count_where_new_actors_of_a_run_come_to() -> None:
+    """Next to the first one; where one is that was not heard of yet nobody knows."""
+    places = ["localhost:8009", "10.0.0.7:8009", "[fd00::7]:8009", "localhost:8010", ""]
+    run = dataclasses.replace(MANIFEST, replay_shards=places)
+    assert memory.shards_beside_first(run) == 2
+    assert memory.shards_beside_first(MANIFEST) == 0
 
 
 def test_the_launcher_counts_what_it_starts_on_this_machine(
