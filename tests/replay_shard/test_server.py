@@ -73,11 +73,13 @@ def test_a_run_goes_on_without_a_server_that_is_lost(
     run.first.keep_rows()
     shard = run.serve_shard(is_restart=True)
     assert inserted(shard) == 0
-    wait_until(lambda: changes == [True, False] and run.is_whole_for(actor))
+    wait_until(lambda: changes == [True, False])
     # gRPC would try again the later the more often the old one was refused.
     assert watched.client is not client
     wait_until(lambda: run.row()["problem"] is None)
     wait_until(lambda: run.row()["shard_env_steps"] == [0])
+    # Not before: an actor may hear late that the learner had lost it.
+    wait_until(lambda: run.is_whole_for(actor))
     write(actor, cartpole, rounds=2)
     wait_until(lambda: inserted(shard) == 2)
     wait_until(lambda: run.row()["env_steps"] == (10 + 5 + 2) * ITEM)
