@@ -33,8 +33,8 @@ def build(
     Returns:
       What collects, and what keeps its weights new.
     """
-    manifest, settings = run.manifest, experiment.collect
-    seed = seeding.seed_role(manifest.seed, "actor", task, life)
+    settings = experiment.collect
+    seed = seeding.seed_role(run.manifest.seed, "actor", task, life)
     with watchdog.inside("its factory"):
         batch = environments.batched(
             experiment.environment, settings.envs_per_actor, seed
@@ -50,10 +50,6 @@ def build(
         tables.weights_of(agent, train_step, largest),
         settings.pull_interval_s,
     )
-    collected = run.env_steps(experiment.replay.env_steps_per_item)
-    share = random_share(
-        settings.initial_collect_steps, collected, task, manifest.num_actors
-    )
     exploration = Exploration(experiment, agent, task, lambda: run.manifest.num_actors)
     collector = Collector(
         environment,
@@ -63,13 +59,25 @@ def build(
             run, layout, settings.envs_per_actor, task, largest
         ),
         weights=weights,
-        random_steps=0 if manifest.resumed else share,
+        random_steps=_random_steps(experiment, run, task),
         rounds_per_version=exploration.rounds_per_version
         if layout.is_on_policy
         else None,
         another_policy=exploration.another_policy,
     )
     return collector, weights
+
+
+def _random_steps(experiment: Experiment, run: Membership, task: int) -> int:
+    """How many of the run's initial random steps are this actor's."""
+    if run.manifest.resumed:
+        return 0
+    return random_share(
+        experiment.collect.initial_collect_steps,
+        run.env_steps(experiment.replay.env_steps_per_item),
+        task,
+        run.manifest.num_actors,
+    )
 
 
 def missing_random_steps(experiment: Experiment, run: Membership) -> int:

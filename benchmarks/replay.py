@@ -12,7 +12,7 @@ from typing import Any
 from absl import flags
 
 from benchmarks import report, stock_processes, stock_replay
-from benchmarks.stock_processes import START_TIMEOUT_S, Children
+from benchmarks.stock_processes import Children
 from experiment import process
 from experiment.errors import EXIT_FINISHED
 from launch.children import Child
@@ -86,21 +86,14 @@ def measure(case: Case, seconds: float) -> Figures:
             return children.start(role, "benchmarks.replay_roles", *own, *role_flags)
 
         server = start("server")
-        empty = children.wait(
-            "the server", lambda: stock_processes.last_report(server), START_TIMEOUT_S
-        )
+        empty = children.report(server)
         writer = start("writer")
         stock_processes.wait_for_count(children, server, "transitions", 1_000)
         written = stock_processes.rates(children, server, seconds)["transitions"]
         stock_processes.wait_for_count(children, server, "transitions", TABLE_SIZE)
         children.end(writer)
         full = stock_processes.last_report(server) or empty
-        sampler = start("sampler")
-        sampled = children.wait(
-            "the figure of the sampler",
-            lambda: stock_processes.last_report(sampler),
-            START_TIMEOUT_S + seconds,
-        )
+        sampled = children.report(start("sampler"), seconds)
     return Figures(
         written_per_s=written,
         sampled_per_s=sampled["transitions_per_s"],

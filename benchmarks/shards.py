@@ -8,7 +8,6 @@ they share its processors: more of them can pay only if it has some to spare.
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,8 +64,7 @@ def measure(servers: int, per_item: int, seconds: float) -> tuple[float, float]:
             start(f"writer-{each}", "writer", *ports) for each in range(_WRITERS)
         ]
         for writer in writers:
-            look = functools.partial(last_report, writer)
-            children.wait("writers", look, START_TIMEOUT_S)
+            children.report(writer)
         written = _rate(children, serving, seconds)
         children.wait(
             "filled tables", lambda: _total(serving, _FILLED), START_TIMEOUT_S
@@ -74,9 +72,7 @@ def measure(servers: int, per_item: int, seconds: float) -> tuple[float, float]:
         for writer in writers:
             children.end(writer)
         sampler = start("sampler", "sampler", f"--seconds={seconds}", *ports)
-        sampled = children.wait(
-            "the sampler", lambda: last_report(sampler), START_TIMEOUT_S + seconds
-        )
+        sampled = children.report(sampler, seconds)
     return written, sampled["transitions_per_s"]
 
 

@@ -7,10 +7,9 @@ As in TF-Agents' `experimental/distributed/examples/sac`, with DQN in the place 
 from __future__ import annotations
 
 import dataclasses
-import functools
 
 from benchmarks import stock_processes
-from benchmarks.stock_processes import START_TIMEOUT_S, Children
+from benchmarks.stock_processes import Children
 from launch.children import Child
 from reverb_server import port as port_lib
 
@@ -54,11 +53,7 @@ def measure(seconds: float, num_actors: int) -> Figures:
             for task in range(num_actors)
         ]
         for child in [learner, *actors]:
-            children.wait(
-                f"the first step of {child.name}",
-                functools.partial(stock_processes.last_report, child),
-                START_TIMEOUT_S,
-            )
+            children.report(child)
         # One push is before the first update.
         stock_processes.wait_for_count(children, server, "pushes", _WARM_UP_UPDATES + 1)
         rates = stock_processes.rates(children, server, seconds)

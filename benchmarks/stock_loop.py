@@ -10,9 +10,8 @@ import json
 
 from absl import flags
 
-from benchmarks import stock_processes
 from benchmarks.stock_distributed import Figures
-from benchmarks.stock_processes import START_TIMEOUT_S, Children
+from benchmarks.stock_processes import Children
 from experiment import process
 from experiment.errors import EXIT_FINISHED
 
@@ -32,12 +31,7 @@ def measure(seconds: float) -> Figures:
     """
     with Children() as children:
         loop = children.start("loop", "benchmarks.stock_loop", f"--seconds={seconds}")
-        report = children.wait(
-            "the figures of the loop",
-            lambda: stock_processes.last_report(loop),
-            START_TIMEOUT_S + seconds,
-        )
-    return Figures(**report)
+        return Figures(**children.report(loop, seconds))
 
 
 def main(seconds: float) -> int:

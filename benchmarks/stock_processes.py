@@ -105,6 +105,18 @@ class Children:
             time.sleep(_POLL_S)
         return found
 
+    def report(self, child: Child, seconds: float = 0.0) -> dict[str, float]:
+        """Waits for the first report of a child, as `wait` does.
+
+        Args:
+          child: One that was started here just now.
+          seconds: That it measures for, once it is up.
+        """
+        timeout_s = START_TIMEOUT_S + seconds
+        return self.wait(
+            f"figures of {child.name}", lambda: last_report(child), timeout_s
+        )
+
 
 def last_report(child: Child) -> dict[str, float] | None:
     """The newest JSON object that a child has printed; None before the first."""
@@ -133,7 +145,7 @@ def start_server(children: Children, port: int) -> Child:
     """
     flags = ("--role=server", f"--port={port}")
     server = children.start("server", "benchmarks.stock_roles", *flags)
-    children.wait("the server", lambda: last_report(server), START_TIMEOUT_S)
+    children.report(server)
     return server
 
 

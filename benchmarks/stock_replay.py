@@ -7,7 +7,7 @@ The Reverb server is a process of its own, and so is the writer or the sampler;
 from __future__ import annotations
 
 from benchmarks import stock_processes
-from benchmarks.stock_processes import START_TIMEOUT_S, Children
+from benchmarks.stock_processes import Children
 from launch.children import Child
 from reverb_server import port as port_lib
 
@@ -58,18 +58,10 @@ def measure_sample(seconds: float) -> float:
     with holder, Children() as children:
         server = stock_processes.start_server(children, port)
         writer = _start(children, "writer", port, f"--items={_ITEMS}")
-        children.wait(
-            f"{_ITEMS} items to sample from",
-            lambda: stock_processes.last_report(writer),
-            START_TIMEOUT_S,
-        )
+        children.report(writer)
         stock_processes.wait_for_count(children, server, "transitions", _ITEMS)
         sampler = _start(children, "sampler", port, f"--seconds={seconds}")
-        report = children.wait(
-            "the figure of the sampler",
-            lambda: stock_processes.last_report(sampler),
-            START_TIMEOUT_S + seconds,
-        )
+        report = children.report(sampler, seconds)
     return report["transitions_per_s"]
 
 

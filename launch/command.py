@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Callable
 
 from experiment import process, run_dir, run_status
-from experiment.errors import EXIT_CONFIGURATION, EXIT_FAILED, one_line
+from experiment.errors import (
+    EXIT_CONFIGURATION,
+    EXIT_FAILED,
+    ConfigurationError,
+    one_line,
+)
 from launch import children, flags, memory, result, screen
 from launch import view as view_lib
 from launch.options import Options
@@ -81,16 +86,27 @@ def _held_ports(options: Options) -> Iterator[list[int]]:
     """Ports of all replay servers, that of the first one first.
 
     A firewall has to be told of all: so they follow one that was asked for.
+
+    Raises:
+      ConfigurationError: One of them is in use, or too high.
     """
-    ports = [
-        options.port and options.port + number
-        for number in range(options.num_replay_servers)
-    ]
+    held = []
     with contextlib.ExitStack() as stack:
-        held = [port_lib.reserve(port) for port in ports]
-        for holder, _ in held:
+        for number in range(options.num_replay_servers):
+            try:
+                wanted = options.port and options.port + number
+                holder, port = port_lib.reserve(wanted)
+            except ConfigurationError as error:
+                if not number:
+                    raise
+                raise ConfigurationError(
+                    f"--port={options.port} is for the first of "
+                    f"{options.num_replay_servers} replay servers, and the next ports "
+                    f"are for the others: {error}"
+                ) from error
             stack.enter_context(holder)
-        yield [port for _, port in held]
+            held.append(port)
+        yield held
 
 
 def _run_in_process(options: Options, stop: process.StopSignal, view: View) -> Outcome:

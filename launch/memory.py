@@ -9,6 +9,7 @@ import psutil
 
 from experiment import available_memory, run_dir
 from experiment.errors import ConfigurationError
+from experiment.manifest import Manifest
 from reverb_server import figures
 
 # What one process takes, most of it for TensorFlow's code (docs/performance.md), and
@@ -73,6 +74,12 @@ def _warning(what: str, size: int) -> str | None:
         f"warning: {what} need about {size / 1e9:.1f} GB of memory, and "
         f"{available / 1e9:.1f} GB are available. If processes are killed, start fewer."
     )
+
+
+def shards_beside_first(manifest: Manifest) -> int:
+    """How many further replay servers of a run are on the machine of its first one."""
+    hosts = [address.rpartition(":")[0] for address in manifest.replay_shards]
+    return hosts.count("localhost")  # See `reverb_server.address.own_address`.
 
 
 def is_of_new_actors(root_dir: Path) -> bool:

@@ -84,15 +84,16 @@ def scale(root_dir: Path, num_actors: int, say: Callable[[str], None]) -> str:
       ConfigurationError: No such run goes on, or it cannot have so many.
       TimeoutError: It has taken the number up, but has not got there in time.
     """
-    start, before = time.monotonic(), _scalable(root_dir).num_actors
+    start, manifest = time.monotonic(), _scalable(root_dir)
+    before, shards = manifest.num_actors, memory.shards_beside_first(manifest)
     if memory.is_of_new_actors(root_dir):
-        memory.check(num_actors)
+        memory.check(num_actors, shards)
         warning = memory.warning_of_more(max(num_actors - before, 0))
         if warning:
             say(warning)
     actors = Actors(root_dir, leaving=range(num_actors, before))
     _ask(root_dir, ScaleRequest(num_actors))
-    timeout_s = supervisor.start_patience_s(num_actors + memory.OTHERS)
+    timeout_s = supervisor.start_patience_s(num_actors + shards + memory.OTHERS)
     _wait(lambda: actors.count() == num_actors or actors.run_has_ended, timeout_s)
     if actors.run_has_ended:
         raise TimeoutError(f"the run in {root_dir} has ended meanwhile.")

@@ -12,6 +12,7 @@ from typing import Any, Callable
 import reverb
 
 from experiment import definition, proxy, run_dir
+from experiment.definition import Experiment
 from experiment.errors import ConfigurationError
 from experiment.interval import Rate
 from reverb_server import address as address_lib
@@ -78,18 +79,9 @@ class ShardServer:
         self._lock, restore = self._settle(discard)
         experiment = definition.load_run(run.manifest)
         self._items = experiment.replay.env_steps_per_item
-        servers = run.manifest.num_replay_servers
-        make_tables = functools.partial(
-            tables.make_shard_tables,
-            sharding.share_of(experiment, servers),
-            address_lib.ask(run.client)[tables.REPLAY].signature,
-            run.manifest.num_actors,
-            # Each life of this server is another one: the time tells them apart.
-            str(Identity(shard_lib.name_of(run.manifest.run_id, number), _now_ms())),
-        )
         # Keep it: a Reverb server that nobody refers to stops.
         self._server, restored = restored_server.start(
-            make_tables, port, self._snapshots, restore
+            self._make_tables(experiment), port, self._snapshots, restore
         )
         if discard:
             self._snapshots.note_discard(self._resumes)
@@ -103,6 +95,18 @@ class ShardServer:
         run.report(address=self.address)
         run.report_from(self._figures)
         logging.info("replay shard %d is served at %s", number, self.address)
+
+    def _make_tables(self, experiment: Experiment) -> Callable[[], list[reverb.Table]]:
+        """How to make its tables, which hold a share of what is sent to the first's."""
+        run = self._run.manifest
+        return functools.partial(
+            tables.make_shard_tables,
+            sharding.share_of(experiment, run.num_replay_servers),
+            address_lib.ask(self._run.client)[tables.REPLAY].signature,
+            run.num_actors,
+            # Each life of this server is another one: the time tells them apart.
+            str(Identity(shard_lib.name_of(run.run_id, self._number), _now_ms())),
+        )
 
     @property
     def _resumes(self) -> int:

@@ -11,16 +11,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import portpicker
-import psutil
 import pytest
 import tensorflow as tf
 
-from experiment import available_memory, proxy, requirements
+from experiment import proxy, requirements
 from experiment.definition import Experiment
 from experiment.errors import ConfigurationError
 from experiment.settings import Replay
-from launch import memory
 from reverb_server import tables
+from tests.launch.small_machine import set_memory
 from tests.reverb_server.conftest import Built
 from tests.system.commands import CHECKOUT, Start
 
@@ -136,13 +135,6 @@ def test_weights_that_reverb_cannot_carry_are_refused(cartpole: Built) -> None:
     assert "q_network.layers" in str(raised.value)
 
 
-def set_memory(monkeypatch: pytest.MonkeyPatch, total: float, free: float) -> None:
-    """Gives the machine so much memory, in GB."""
-    found = SimpleNamespace(total=int(total * 1e9), available=int(free * 1e9))
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: found)
-    monkeypatch.setattr(available_memory, "_GROUP_FILES", {})
-
-
 # CartPole's steps have 48 bytes. A single transition has a chunk of one, and an item of
 # two chunks; eight have a chunk of 16, and an item of one. See reverb_server/sizes.py.
 @pytest.mark.parametrize(
@@ -185,24 +177,6 @@ def test_a_table_larger_than_what_is_free_is_warned_of(
     assert "Replay.max_size is 1000000" in said[0]
     assert "about 0.3 GB when full" in said[0]
     assert "0.0 GB are available" in said[0]
-
-
-def test_more_actors_than_there_is_memory_for_are_warned_of(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """With the sum; half a GB each, the other three processes too."""
-    set_memory(monkeypatch, total=16, free=8)
-    assert memory.warning(13) is None
-    said = memory.warning(14)
-    assert said
-    assert said.startswith(
-        "warning: 14 actors on this machine, server, learner and eval"
-    )
-    assert "need about 8.5 GB of memory, and 8.0 GB are available" in said
-    assert memory.warning(11, shards=2) is None
-    said = memory.warning(12, shards=2)
-    assert said
-    assert "12 actors on this machine, 3 replay servers, learner and eval" in said
 
 
 def test_a_proxy_is_passed_by_and_that_is_said_once(

@@ -14,6 +14,7 @@ from typing import Any, Callable
 import psutil
 
 from experiment import run_dir
+from reverb_server.replay_snapshots import ReplaySnapshots
 from tests.system.commands import CHECKOUT, TIMEOUT_S, Command
 
 # Flags of the launcher only.
@@ -84,6 +85,32 @@ class Running:
         rows = [row for row in self.rows(role) if figure in row and row["time"] > since]
         return int(rows[-1][figure]) if rows else None
 
+    def before_the_end(
+        self, role: str, figure: Callable[[dict[str, Any]], int | None], seconds: float
+    ) -> int:
+        """The largest figure in the rows of a role, but for those of the last seconds.
+
+        Args:
+          role: Of the rows.
+          figure: What a row says; None if it says nothing.
+          seconds: Before the last row of the role.
+        """
+        rows = self.rows(role)
+        until = rows[-1]["time"] - seconds if rows else 0.0
+        return max(
+            (figure(row) or 0 for row in rows if row["time"] <= until), default=0
+        )
+
+    def kill_all(self) -> set[int]:
+        """Kills the launcher and all it has started, at once; returns their pids."""
+        killed = self.command.processes()
+        for process in killed:
+            with contextlib.suppress(psutil.NoSuchProcess):  # Ended by the others' end.
+                process.send_signal(signal.SIGKILL)
+        assert self.command.wait(30) == -signal.SIGKILL
+        self.command.assert_nothing_is_left(timeout_s=15)
+        return {process.pid for process in killed}
+
     def process(self, role: str, task: int | None = None) -> psutil.Process:
         """The one process of a role that is alive."""
         [found] = self._alive(role, task)
@@ -139,10 +166,10 @@ class Running:
         process.send_signal(signal.SIGKILL)
         return process.pid
 
-    def snapshots(self) -> list[int]:
-        """Train steps of the replay snapshots that are kept."""
-        kept = (self.folder / run_dir.REPLAY_DIR / "snapshots").glob("[0-9]*")
-        return sorted(int(path.name) for path in kept)
+    def snapshots(self, shard: int = 0) -> list[int]:
+        """Train steps of the snapshots that a replay server keeps; 0 is the first."""
+        kept = ReplaySnapshots(self.folder, shard).folder_of_server / "snapshots"
+        return sorted(int(path.name) for path in kept.glob("[0-9]*"))
 
     def checkpoints(self) -> list[int]:
         """Train steps of the learner's checkpoints that are whole."""

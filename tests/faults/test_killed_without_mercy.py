@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import json
 import signal
 from pathlib import Path
 from typing import Any, Callable
@@ -19,10 +19,14 @@ from tests.system.commands import CHECKOUT, Command
 pytestmark = pytest.mark.slow
 
 Role = Callable[..., Command]
+Row = dict[str, Any]
 
 # A walk, whose average return is less than this if one episode of 10 ends in a fall.
 CLIFF = CHECKOUT / "examples" / "cliff" / "cliff.gin"
 NO_FALL = -12.0
+
+# Train steps, and transitions of each server: what begins anew has none at first.
+ENOUGH = 200
 
 
 def test_a_learner_killed_while_it_saves_goes_on_from_the_last_whole_checkpoint(
@@ -67,29 +71,68 @@ def test_a_run_of_which_all_was_killed_goes_on(
     )
     running.wait(lambda: _is_learned(running))
     lost_s = 3 + 3  # The interval, and what it takes to write and to tell.
-    running.wait(lambda: _before_the_end(running, "learner", "train_step", lost_s) > 0)
-    killed = running.command.processes()
-    for process in killed:
-        process.send_signal(signal.SIGKILL)
-    assert running.command.wait(30) == -signal.SIGKILL
-    running.command.assert_nothing_is_left(timeout_s=15)
-    train_step = _before_the_end(running, "learner", "train_step", lost_s)
-    size = _before_the_end(running, "reverb_server", "replay_size", lost_s)
-    pids = {process.pid for process in killed}
+    running.wait(lambda: running.before_the_end("learner", _train_step, lost_s) > 0)
+    pids = running.kill_all()
+    train_step = running.before_the_end("learner", _train_step, lost_s)
+    size = running.before_the_end("reverb_server", _size, lost_s)
 
     resumed = Running(
         launch("--root_dir=run", "--resume", *WITHOUT_END), running.folder
     )
-    for role, figure in (
-        ("eval_job", "average_return"),
-        ("learner", "train_step"),
-        ("reverb_server", "replay_size"),
-    ):
-        resumed.wait(functools.partial(_of_others, resumed, role, figure, pids))
-    assert _of_others(resumed, "learner", "train_step", pids)[0] >= train_step
-    assert _of_others(resumed, "reverb_server", "replay_size", pids)[0] >= size
-    assert _of_others(resumed, "eval_job", "average_return", pids)[0] >= NO_FALL
+    restored = {
+        role: _first_of_others(resumed, role, figure, pids)
+        for role, figure in (
+            ("eval_job", _average_return),
+            ("learner", _train_step),
+            ("reverb_server", _size),
+        )
+    }
+    assert restored["learner"] >= train_step
+    assert restored["reverb_server"] >= size
+    assert restored["eval_job"] >= NO_FALL
     resumed.wait_until_well()
+
+
+def test_a_run_with_two_replay_servers_of_which_all_was_killed_reaches_its_end(
+    run: Run, launch: Callable[..., Command]
+) -> None:
+    """Learner and both servers go on from one snapshot interval before."""
+    running = run("--num_replay_servers=2")
+    # The interval of 3 s; it once more for a server that was killed before it had kept
+    # what the others had; and what it takes to write and to tell.
+    lost_s = 3 + 3 + 6
+    figures = {
+        "learner": _train_step,
+        "reverb_server": _own_size,
+        "replay_shard": _size,
+    }
+
+    def stored() -> dict[str, int]:
+        """What must not be lost any longer."""
+        return {
+            role: running.before_the_end(role, figure, lost_s)
+            for role, figure in figures.items()
+        }
+
+    running.wait(lambda: min(stored().values()) >= ENOUGH)
+    pids = running.kill_all()
+    before = stored()
+    end = running.before_the_end("learner", _train_step, 0.0) + 800
+
+    resumed = Running(
+        launch("--root_dir=run", "--resume", f"--max_train_steps={end}"),
+        running.folder,
+    )
+    for role, figure in figures.items():
+        assert _first_of_others(resumed, role, figure, pids) >= before[role], role
+    assert resumed.command.wait(timeout_s=400) == 0, resumed.command.output
+    resumed.command.assert_nothing_is_left()
+    result = json.loads((resumed.folder / run_dir.RESULT).read_text())
+    assert result["status"] == "max_train_steps"
+    assert result["train_step"] >= end
+    assert "starting it again" not in resumed.command.output
+    last = {resumed.snapshots()[-1], resumed.snapshots(1)[-1]}
+    assert last == {resumed.checkpoints()[-1]} == {result["train_step"]}
 
 
 def _is_learned(running: Running) -> bool:
@@ -104,17 +147,32 @@ def _is_learned(running: Running) -> bool:
     )
 
 
-def _before_the_end(running: Running, role: str, figure: str, seconds: float) -> int:
-    """A figure so many seconds before the last row."""
-    rows = [row for row in running.rows(role) if figure in row]
-    until = rows[-1]["time"] - seconds
-    return max((row[figure] for row in rows if row["time"] <= until), default=0)
+def _train_step(row: Row) -> int | None:
+    return row.get("train_step")
 
 
-def _of_others(running: Running, role: str, figure: str, pids: set[int]) -> list[Any]:
-    """A figure as processes that are none of these have sent it."""
-    return [
-        row[figure]
-        for row in running.rows(role)
-        if row["pid"] not in pids and row.get(figure) is not None
-    ]
+def _average_return(row: Row) -> float | None:
+    return row.get("average_return")
+
+
+def _size(row: Row) -> int | None:
+    return row.get("replay_size")
+
+
+def _own_size(row: Row) -> int | None:
+    """Of the first of several servers, whose row counts the further ones too."""
+    size = row.get("replay_size")
+    return None if size is None else size - sum(row["shard_env_steps"])
+
+
+def _first_of_others(
+    running: Running, role: str, figure: Callable[[Row], Any], pids: set[int]
+) -> Any:
+    """The first figure that a process which is none of these sends; waits for it."""
+
+    def found() -> list[Any]:
+        rows = [row for row in running.rows(role) if row["pid"] not in pids]
+        return [figure(row) for row in rows if figure(row) is not None]
+
+    running.wait(found)
+    return found()[0]

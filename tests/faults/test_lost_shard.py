@@ -59,8 +59,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     )
     with running_in(tmp_path_factory.mktemp("sharded"), *flags) as run:
         run.wait_until_well()
-        stored = run.folder / run_dir.REPLAY_DIR / "shard-1" / "snapshots"
-        run.wait(lambda: list(stored.glob("[0-9]*")))
+        run.wait(lambda: run.snapshots(shard=1))
         env_steps = run.count("reverb_server", "env_steps") or 0
         killed_at, pid = time.time(), run.kill("replay_shard")
         run.wait(lambda: _of_another(run, pid))
@@ -107,6 +106,9 @@ def test_it_comes_back_with_its_last_snapshot_and_takes_its_share_again(
 
 
 def test_the_last_snapshot_is_of_both_and_of_the_checkpoint(story: Story) -> None:
-    folder = story.run.folder / run_dir.REPLAY_DIR / "shard-1" / "snapshots"
-    newest = max(int(path.name) for path in folder.glob("[0-9]*"))
-    assert newest == story.run.snapshots()[-1] == story.run.checkpoints()[-1] == 6_000
+    for stored in (
+        story.run.snapshots(),
+        story.run.snapshots(shard=1),
+        story.run.checkpoints(),
+    ):
+        assert stored[-1] == 6_000

@@ -1,4 +1,4 @@
-"""launch/command.py: what comes after a run."""
+"""launch/command.py: the ports of a run, and what comes after it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import portpicker
 import pytest
 
+from experiment.errors import ConfigurationError
 from launch import command, screen
+from launch.options import Options
 from launch.report import page
-from tests.launch.a_run import CHECKOUT
+from reverb_server import port as port_lib
+from tests.launch.a_run import CHECKOUT, options
 from tests.launch.report import a_folder
 
 # A launcher whose run is over at once, and whose report takes for ever.
@@ -33,6 +37,71 @@ command.flags.read = lambda _: options(Path(sys.argv[1]))
 command._run_processes = lambda *_: Outcome("failed", 1, "the learner broke")
 process.run(command.main)
 """
+
+
+def hold(port: int) -> bool:
+    """Whether a port could be held just now."""
+    try:
+        holder, _ = port_lib.reserve(port)
+    except ConfigurationError:
+        return False
+    holder.close()
+    return True
+
+
+def free_ports(count: int) -> int:
+    """The first of so many free ones, one after the other."""
+    for _ in range(100):
+        first = int(portpicker.pick_unused_port())
+        if all(hold(first + number) for number in range(count)):
+            return first
+    pytest.fail(f"no {count} free ports one after the other")
+
+
+def test_further_replay_servers_get_the_ports_after_the_one_asked_for(
+    tmp_path: Path,
+) -> None:
+    """Nobody else can take them, until the end of the run."""
+    first = free_ports(3)
+    wanted = [first, first + 1, first + 2]
+    run = options(tmp_path, port=first, num_replay_servers=3)
+    with command._held_ports(run) as ports:
+        assert ports == wanted
+        assert not any(map(hold, wanted))
+    assert all(map(hold, wanted))
+    with command._held_ports(options(tmp_path, port=first)) as ports:
+        assert ports == [first]
+        assert hold(first + 1)
+
+
+def test_without_a_wish_each_replay_server_gets_another_free_port(
+    tmp_path: Path,
+) -> None:
+    with command._held_ports(options(tmp_path, num_replay_servers=3)) as ports:
+        assert len(set(ports)) == 3
+        assert not any(map(hold, ports))
+
+
+def test_a_port_that_a_further_replay_server_cannot_have_is_told_with_the_reason(
+    tmp_path: Path,
+) -> None:
+    """The user has named another one; which is free again."""
+    first = free_ports(2)
+    holder, _ = port_lib.reserve(first + 1)
+    with holder:
+        said = unheld(options(tmp_path, port=first, num_replay_servers=2))
+    assert said.startswith(f"--port={first} is for the first of 2 replay servers, and")
+    assert f": --port {first + 1} is in use by another process" in said
+    assert hold(first)
+    said = unheld(options(tmp_path, port=65_535, num_replay_servers=2))
+    assert said.endswith(": --port is 65536; it must be from 1 to 65535.")
+
+
+def unheld(run: Options) -> str:
+    """The message by which the ports of a run are refused."""
+    with pytest.raises(ConfigurationError) as raised, command._held_ports(run):
+        pass
+    return str(raised.value)
 
 
 def test_who_does_not_wait_for_the_report_loses_nothing_else(tmp_path: Path) -> None:

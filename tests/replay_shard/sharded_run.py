@@ -16,7 +16,7 @@ from reverb_server.replay_layout import replay_layout
 from reverb_server.server import RunServer
 from tests.reverb_server.conftest import Built
 from tests.reverb_server.episodes import batches, experience
-from tests.reverb_server.run_for_tests import GIN_TEXT, StopByHand
+from tests.reverb_server.run_for_tests import GIN_TEXT, StopByHand, manifest
 from tests.reverb_server.server_life import ITEM
 from tests.reverb_server.waiting import wait_until
 
@@ -43,22 +43,12 @@ class ShardedRun:
         for holder, _ in self.holders:
             stack.enter_context(holder)
         self.shards: dict[int, ShardServer] = {}
-        self.serve_first(
-            Manifest.new(
-                gin_file="test.gin",
-                gin_text=GIN_TEXT,
-                root_dir=str(folder),
-                seed=0,
-                num_actors=1,
-                resumed=False,
-                replay_shards=[""] * shards,
-            )
-        )
+        self.serve_first(manifest(folder, shards))
 
-    def serve_first(self, manifest: Manifest, **arguments: Any) -> None:
+    def serve_first(self, run: Manifest, **arguments: Any) -> None:
         """Starts the first server."""
         experiment = definition.load_text(GIN_TEXT)
-        self.first = RunServer(experiment, manifest, self.holders[0][1], **arguments)
+        self.first = RunServer(experiment, run, self.holders[0][1], **arguments)
 
     def serve_shard(
         self, number: int = 1, folder: Path | None = None, **arguments: Any
@@ -91,10 +81,10 @@ class ShardedRun:
     def resume(self, folder: Path) -> None:
         """Lets the first server go on, as by `--resume`; the others are gone."""
         self.first.stop()
-        _, manifest = run_start.start_run(
+        _, run = run_start.start_run(
             folder, gin_file=None, gin_bindings=(), seed=None, num_actors=1, resume=True
         )
-        self.serve_first(manifest)
+        self.serve_first(run)
 
     def port(self, number: int) -> int:
         """That one has, or will have."""

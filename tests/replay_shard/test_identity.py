@@ -47,6 +47,7 @@ def test_a_server_of_another_run_at_its_address_gets_nothing(
         other.close()
     shard = run.serve_shard(is_restart=True)
     wait_until(lambda: run.row()["problem"] is None)
+    # Not before: an actor may hear late that the learner had lost it.
     wait_until(lambda: run.is_whole_for(actor))
     write(actor, cartpole, rounds=2)
     wait_until(lambda: inserted(shard) == 2)

@@ -78,6 +78,7 @@ def test_a_run_goes_on_without_a_server_that_is_lost(
     assert watched.client is not client
     wait_until(lambda: run.row()["problem"] is None)
     wait_until(lambda: run.row()["shard_env_steps"] == [0])
+    # Not before: an actor may hear late that the learner had lost it.
     wait_until(lambda: run.is_whole_for(actor))
     write(actor, cartpole, rounds=2)
     wait_until(lambda: inserted(shard) == 2)

@@ -34,8 +34,8 @@ class StopByHand(process.StopSignal):
         self._event.set()
 
 
-def manifest(root_dir: Path) -> Manifest:
-    """Of a run as `GIN_TEXT` has it."""
+def manifest(root_dir: Path, shards: int = 0) -> Manifest:
+    """Of a run as `GIN_TEXT` has it, with so many further replay servers."""
     return Manifest.new(
         gin_file="test.gin",
         gin_text=GIN_TEXT,
@@ -43,4 +43,5 @@ def manifest(root_dir: Path) -> Manifest:
         seed=0,
         num_actors=1,
         resumed=False,
+        replay_shards=[""] * shards,
     )
