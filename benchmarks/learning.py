@@ -31,6 +31,9 @@ _JUDGEMENT_S = 1_200.0
 
 _MINUTES = 60.0
 
+# Letters of a commit that are enough to find it.
+_COMMIT = 7
+
 
 def learn(
     options: Sequence[str], seed: int, minutes: float
@@ -93,10 +96,9 @@ def _has_ended(child: Child) -> bool | None:
     return True if child.exit_code == EXIT_FINISHED else None
 
 
-def summary(
-    name: str, rows: Sequence[dict[str, Any]], seeds: int, command: str
-) -> dict[str, Any]:
+def summary(name: str, told: report.Report, seeds: int, command: str) -> dict[str, Any]:
     """The row of the page, while some of the seeds may be missing."""
+    rows = told.rows
     returns = [row["return"] for row in rows]
     reached = sum(row["status"] == run_status.TARGET_REACHED for row in rows)
     mean = {
@@ -111,6 +113,7 @@ def summary(
         "reached the target": f"{reached} of {len(rows)}",
         **mean,
         "curve": f"[curve]({results_page.picture_of(name)})",
+        "commit": told.machine["commit"][:_COMMIT],
         "command": f"`{command}`",
     }
 
@@ -128,7 +131,7 @@ def main() -> int:
         told.rows.append(row)
         runs.append(evaluations)
         command = _own_command(preset, options)
-        told.summary = summary(name, told.rows, _SEEDS.value, command)
+        told.summary = summary(name, told, _SEEDS.value, command)
         _show_on_page(name, told.summary, runs)
         told.write(_JSON.value)
     told.show()

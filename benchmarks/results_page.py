@@ -18,15 +18,15 @@ from eval_job.returns_file import Row
 
 _TITLE = """# Results
 
-What the presets have learned, each with several seeds, by the real system of several
+What the presets have learned, each with so many seeds, by the real system of several
 processes. *Return* is that of the exported greedy policy on 10 fresh episodes for each
 seed, after the run had ended (of a run whose time was over: of its last evaluation):
 mean over the seeds, and from the worst to the best of them. The other numbers are means
 over the seeds too: environment steps and updates of the weights that were judged last;
 seconds from the start of the command to the end of the run, with the last evaluation
 and the videos. In a curve, a run that has ended keeps its last return. Each line is of
-its command, on 2 cores that had other work to do at times: the seconds are no benchmark
-([performance](performance.md) has those).
+its command, with the code of its commit, on 2 cores that had other work to do at times:
+the seconds are no benchmark ([performance](performance.md) has those).
 
 """
 
@@ -47,15 +47,15 @@ def add(page: Path, row: Mapping[str, Any]) -> None:
       row: Texts and numbers by column, the first of which names it.
     """
     name = next(iter(row))
-    rows = [other for other in _rows(page) if other[name] != row[name]]
-    rows.append({column: _cell(value) for column, value in row.items()})
-    rows.sort(key=lambda each: str(each[name]))
+    kept = [other for other in rows(page) if other[name] != row[name]]
+    kept.append({column: _cell(value) for column, value in row.items()})
+    kept.sort(key=lambda each: str(each[name]))
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(_TITLE + table(rows) + "\n")
+    page.write_text(_TITLE + table(kept) + "\n")
 
 
-def _rows(page: Path) -> list[dict[str, str]]:
-    """Those that the page has."""
+def rows(page: Path) -> list[dict[str, str]]:
+    """Those that the page has, by column; none if it is not there."""
     lines = page.read_text().splitlines() if page.exists() else []
     cells = [
         [cell.strip() for cell in line.strip("|").split("|")]
