@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -35,20 +36,25 @@ class ShardedRun:
     """
 
     def __init__(
-        self, folder: Path, stack: contextlib.ExitStack, shards: int = 1
+        self,
+        folder: Path,
+        stack: contextlib.ExitStack,
+        shards: int = 1,
+        bindings: str = "",
     ) -> None:
+        self.experiment = definition.load_text(GIN_TEXT + bindings)
         self._members = contextlib.ExitStack()
         self._folder = folder
         self.holders = [port_lib.reserve(None) for _ in range(1 + shards)]
         for holder, _ in self.holders:
             stack.enter_context(holder)
         self.shards: dict[int, ShardServer] = {}
-        self.serve_first(manifest(folder, shards))
+        run = manifest(folder, shards)
+        self.serve_first(dataclasses.replace(run, gin_text=GIN_TEXT + bindings))
 
     def serve_first(self, run: Manifest, **arguments: Any) -> None:
         """Starts the first server."""
-        experiment = definition.load_text(GIN_TEXT)
-        self.first = RunServer(experiment, run, self.holders[0][1], **arguments)
+        self.first = RunServer(self.experiment, run, self.holders[0][1], **arguments)
 
     def serve_shard(
         self, number: int = 1, folder: Path | None = None, **arguments: Any
