@@ -9,6 +9,9 @@ from collections.abc import Iterator
 import gin
 import pytest
 
+# Seconds: what all other garbage takes at most.
+_COLLECTION_S = 5.0
+
 
 @pytest.fixture(autouse=True)
 def no_gin_state() -> Iterator[None]:
@@ -28,11 +31,13 @@ def _no_garbage_collection_in_tests() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="module")
 def _freed_between_modules() -> Iterator[None]:
-    """Frees what is garbage, in a thread: nobody waits for it.
+    """Frees what is garbage when no test is running.
 
     Reverb's sampler, when freed after its server has gone, waits until gRPC tries to
     connect again: seconds at first, up to two minutes later. It is in a cycle, so the
-    collector would free it in the midst of any later test.
+    collector would free it in the midst of any later test. Nobody waits for that.
     """
     yield
-    threading.Thread(target=gc.collect, daemon=True).start()
+    collecting = threading.Thread(target=gc.collect, daemon=True)
+    collecting.start()
+    collecting.join(_COLLECTION_S)
