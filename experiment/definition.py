@@ -30,6 +30,7 @@ from experiment import (
     presets,
     specs,
     stack_frames,  # noqa: F401  (the same)
+    unused,
 )
 from experiment.errors import ConfigurationError
 from experiment.factories import check_factory
@@ -134,14 +135,19 @@ def _tensor_specs(
 gin.add_config_file_search_path(str(presets.PRESETS))
 
 
-def load_text(text: str) -> Experiment:
+def load_text(text: str, own: str = "") -> Experiment:
     """Builds the experiment from gin text; forgets what gin held before.
+
+    Args:
+      text: All that is bound.
+      own: Of it, what the user has written for this run, see `unused`.
 
     Raises:
       ConfigurationError: The text, a name or a value in it is wrong.
     """
     gin.clear_config()
     bindings = list(gin_text.read(text))
+    unused.remember(gin_text.read(own))
     try:
         gin.parse_config(text, skip_unknown=False)
         for binding in bindings:
@@ -195,7 +201,8 @@ def load_file(path: Path, bindings: Sequence[str] = ()) -> Experiment:
       ConfigurationError: The file, a name or a value in it is wrong.
     """
     look_in(path.parent)
-    return load_text(gin_text.text_of(path, bindings))
+    text = gin_text.text_of(path, bindings)
+    return load_text(text, own=text)
 
 
 def load_run(run: Manifest, bindings: Sequence[str] = ()) -> Experiment:
@@ -206,7 +213,7 @@ def load_run(run: Manifest, bindings: Sequence[str] = ()) -> Experiment:
     """
     if run.gin_folder:
         look_in(Path(run.gin_folder))
-    return load_text("\n".join([run.gin_text, *bindings]))
+    return load_text("\n".join([run.gin_text, *bindings]), own="\n".join(bindings))
 
 
 def look_in(folder: Path) -> None:

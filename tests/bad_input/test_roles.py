@@ -160,6 +160,7 @@ def test_a_server_refuses_a_port_for_the_figures_that_another_program_has(
         ("--gin_bindings=Replay.batch_size", "gin: Couldn't parse statement"),
         ("--gin_bindings=dqn_agent.gamma = 1.5", "dqn_agent.gamma is 1.5"),
         ("--gin_bindings=gym_environment.name = 'CartPole-v7'", "did you mean CartP"),
+        ("--gin_bindings=sac_agent.gamma = 0.9", "dqn_agent is called instead; leave"),
         ("--gin_bindings=Replay.max_size = 10**9", "gin: Expected newline"),
         (f"--gin_bindings=Replay.max_size = {10**12}", "of memory; set it to"),
     ],
