@@ -30,6 +30,7 @@ from experiment import (
     presets,
     specs,
     stack_frames,  # noqa: F401  (the same)
+    time_limit,
     unused,
 )
 from experiment.errors import ConfigurationError
@@ -109,6 +110,7 @@ class Experiment:
                 "its gradient steps with the variable that it is given; pass it on as "
                 "train_step_counter."
             )
+        time_limit.check_windows(agent, environment)
         agent.initialize()
         return agent, train_step
 
