@@ -1,4 +1,4 @@
-"""After how many steps an environment cuts episodes off, and what is too long for it."""
+"""After how many steps an environment cuts episodes off; what is too long for it."""
 
 from __future__ import annotations
 

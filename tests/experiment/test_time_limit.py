@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from tf_agents.environments import wrappers
+from tf_agents.environments.random_py_environment import RandomPyEnvironment
+from tf_agents.specs import array_spec
 
 from experiment import definition
 from experiment.environments import gym_environment, together
@@ -11,9 +14,9 @@ from experiment.envpool_environment import envpool_environment
 from experiment.errors import ConfigurationError
 from experiment.gymnasium_environment import gymnasium_environment
 from experiment.time_limit import time_limit
-from tests.experiment.counting_game import counting_game
 from tests.experiment.made_presets import needs_envpool
 
+VECTOR = array_spec.BoundedArraySpec([2], np.float32, 0.0, 1.0)
 CARTPOLE = "gym_environment.name = 'CartPole-v1'\n"
 
 
@@ -25,7 +28,7 @@ def test_the_limit_of_a_gym_environment_is_known() -> None:
     assert time_limit(together(lambda: gym_environment("CartPole-v1"), 2)) == 500
     wrapped = wrappers.RunStats(wrappers.TimeLimit(gym_environment("CartPole-v1"), 20))
     assert time_limit(wrapped) == 20
-    assert time_limit(counting_game()) is None
+    assert time_limit(RandomPyEnvironment(VECTOR)) is None
 
 
 def test_the_limit_of_a_gymnasium_environment_is_known() -> None:
