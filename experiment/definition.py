@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import sys
@@ -27,6 +28,7 @@ from experiment import (
     gin_text,
     gymnasium_environment,  # noqa: F401  (the same)
     observe_only,  # noqa: F401  (the same)
+    precision,
     presets,
     specs,
     stack_frames,  # noqa: F401  (the same)
@@ -86,23 +88,26 @@ class Experiment:
                 )
 
     def make_agent(
-        self, environment: py_environment.PyEnvironment
+        self, environment: py_environment.PyEnvironment, is_mixed: bool = False
     ) -> tuple[tf_agent.TFAgent, tf.Variable]:
         """Builds the agent for an environment.
 
         Args:
           environment: Its specs are those of one unbatched step, also if batched.
+          is_mixed: Whether its hidden layers are to be mixed, see `precision`.
 
         Returns:
           The initialised agent, and the int64 scalar variable of its train step.
 
         Raises:
-          ConfigurationError: Environment and agent do not fit.
+          ConfigurationError: Environment and agent do not fit, or the agent has no
+            layer that can be mixed.
         """
         _require_type("environment", environment, py_environment.PyEnvironment)
         specs.check_specs(environment)
         train_step = train_utils.create_train_step()
-        agent = self.agent(*_tensor_specs(environment), train_step)
+        with precision.mixed() if is_mixed else contextlib.nullcontext():
+            agent = self.agent(*_tensor_specs(environment), train_step)
         _require_type("agent", agent, tf_agent.TFAgent)
         if agent.train_step_counter is not train_step:
             raise ConfigurationError(
@@ -111,6 +116,8 @@ class Experiment:
                 "train_step_counter."
             )
         time_limit.check_windows(agent, environment)
+        if is_mixed:
+            precision.require_mixed(agent)
         agent.initialize()
         return agent, train_step
 
