@@ -85,7 +85,7 @@ def test_a_ratio_that_samples_nothing_of_a_whole_table_is_refused(
     max_size: int,
 ) -> None:
     """With the smallest that does not."""
-    size = {"max_size": max_size, "min_size_to_sample": 1}
+    size: Any = {"max_size": max_size, "min_size_to_sample": 1}
     message = refused(Replay, samples_per_insert=1e-9, **size)
     assert message.startswith("Replay.samples_per_insert is 1e-09, so of Replay.max_")
     smallest = float(message.partition(">= ")[2].partition(",")[0])
