@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import sys
@@ -27,9 +28,12 @@ from experiment import (
     gin_text,
     gymnasium_environment,  # noqa: F401  (the same)
     observe_only,  # noqa: F401  (the same)
+    precision,
     presets,
     specs,
     stack_frames,  # noqa: F401  (the same)
+    time_limit,
+    unused,
 )
 from experiment.errors import ConfigurationError
 from experiment.factories import check_factory
@@ -84,23 +88,26 @@ class Experiment:
                 )
 
     def make_agent(
-        self, environment: py_environment.PyEnvironment
+        self, environment: py_environment.PyEnvironment, is_mixed: bool = False
     ) -> tuple[tf_agent.TFAgent, tf.Variable]:
         """Builds the agent for an environment.
 
         Args:
           environment: Its specs are those of one unbatched step, also if batched.
+          is_mixed: Whether its hidden layers are to be mixed, see `precision`.
 
         Returns:
           The initialised agent, and the int64 scalar variable of its train step.
 
         Raises:
-          ConfigurationError: Environment and agent do not fit.
+          ConfigurationError: Environment and agent do not fit, or the agent has no
+            layer that can be mixed.
         """
         _require_type("environment", environment, py_environment.PyEnvironment)
         specs.check_specs(environment)
         train_step = train_utils.create_train_step()
-        agent = self.agent(*_tensor_specs(environment), train_step)
+        with precision.mixed() if is_mixed else contextlib.nullcontext():
+            agent = self.agent(*_tensor_specs(environment), train_step)
         _require_type("agent", agent, tf_agent.TFAgent)
         if agent.train_step_counter is not train_step:
             raise ConfigurationError(
@@ -108,6 +115,9 @@ class Experiment:
                 "its gradient steps with the variable that it is given; pass it on as "
                 "train_step_counter."
             )
+        time_limit.check_windows(agent, environment)
+        if is_mixed:
+            precision.require_mixed(agent)
         agent.initialize()
         return agent, train_step
 
@@ -134,14 +144,19 @@ def _tensor_specs(
 gin.add_config_file_search_path(str(presets.PRESETS))
 
 
-def load_text(text: str) -> Experiment:
+def load_text(text: str, own: str = "") -> Experiment:
     """Builds the experiment from gin text; forgets what gin held before.
+
+    Args:
+      text: All that is bound.
+      own: Of it, what the user has written for this run, see `unused`.
 
     Raises:
       ConfigurationError: The text, a name or a value in it is wrong.
     """
     gin.clear_config()
     bindings = list(gin_text.read(text))
+    unused.remember(gin_text.read(own))
     try:
         gin.parse_config(text, skip_unknown=False)
         for binding in bindings:
@@ -195,7 +210,8 @@ def load_file(path: Path, bindings: Sequence[str] = ()) -> Experiment:
       ConfigurationError: The file, a name or a value in it is wrong.
     """
     look_in(path.parent)
-    return load_text(gin_text.text_of(path, bindings))
+    text = gin_text.text_of(path, bindings)
+    return load_text(text, own=text)
 
 
 def load_run(run: Manifest, bindings: Sequence[str] = ()) -> Experiment:
@@ -206,7 +222,7 @@ def load_run(run: Manifest, bindings: Sequence[str] = ()) -> Experiment:
     """
     if run.gin_folder:
         look_in(Path(run.gin_folder))
-    return load_text("\n".join([run.gin_text, *bindings]))
+    return load_text("\n".join([run.gin_text, *bindings]), own="\n".join(bindings))
 
 
 def look_in(folder: Path) -> None:

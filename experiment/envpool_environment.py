@@ -70,6 +70,11 @@ class EnvPoolBatch(py_environment.PyEnvironment):
         """Its size."""
         return self._count
 
+    @property
+    def max_episode_steps(self) -> float:
+        """The time limit; larger than any episode if there is none."""
+        return self._task.limit
+
     def observation_spec(self) -> types.NestedArraySpec:
         """Of one environment."""
         return self._task.observation_spec

@@ -30,6 +30,7 @@ class Binding(NamedTuple):
       value: References in it are names.
       references: What the value names, as `@function`, `@called()` and `%macro`.
       place: Where it stands, for messages.
+      depth: Files that it is in: 0 is the text itself, 1 a file that it includes.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Binding(NamedTuple):
     value: Any
     references: list[str]
     place: str
+    depth: int
 
 
 class _Reference(str):
@@ -101,7 +103,7 @@ def read(text: str, files: Sequence[Path] = ()) -> Iterator[Binding]:
                 name = "/".join(filter(None, (statement.scope, statement.selector)))
                 value = statement.value
                 named = list(_references(value))
-                yield Binding(name, statement.arg_name, value, named, place)
+                yield Binding(name, statement.arg_name, value, named, place, len(files))
     except SyntaxError as error:
         reason = str(error.msg).splitlines()[-1].strip()
         where = error.lineno, None, str(error.text)

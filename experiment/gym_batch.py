@@ -74,6 +74,11 @@ class GymBatch(py_environment.PyEnvironment):
         """How many environments."""
         return len(self._environments)
 
+    @property
+    def max_episode_steps(self) -> float:
+        """The time limit; infinite if there is none."""
+        return self._limit
+
     def observation_spec(self) -> types.NestedArraySpec:
         """Of one environment."""
         return self._time_step_spec.observation

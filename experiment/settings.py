@@ -93,6 +93,7 @@ class Replay:
             check_number(
                 "Replay.samples_per_insert", ratio, above=0, at_most=_MOST_SAMPLES
             )
+            self._check_turnover(ratio)
         if tolerance is not None:
             check_number("Replay.samples_per_insert_tolerance", tolerance, above=0)
         if self.batch_size % self.windows_per_item:
@@ -105,6 +106,15 @@ class Replay:
                 f"Replay.min_size_to_sample ({self.min_size_to_sample}) is larger than "
                 f"Replay.max_size ({self.max_size}), so nothing could ever be sampled; "
                 "lower the first or raise the second."
+            )
+
+    def _check_turnover(self, ratio: float) -> None:
+        """Refuses fewer samples than one of a whole table that comes and goes."""
+        if ratio < 1 / self.max_size:
+            raise ConfigurationError(
+                f"Replay.samples_per_insert is {ratio}, so of Replay.max_size "
+                f"({self.max_size}) transitions not one would be sampled before all "
+                f"are gone; it must be >= {1 / self.max_size}, or None for no ratio."
             )
 
     def _check_windows(self) -> None:

@@ -97,7 +97,7 @@ def _held_ports(options: Options) -> Iterator[list[int]]:
                 wanted = options.port and options.port + number
                 holder, port = port_lib.reserve(wanted)
             except ConfigurationError as error:
-                if not number:
+                if not number or options.port is None:
                     raise
                 raise ConfigurationError(
                     f"--port={options.port} is for the first of "

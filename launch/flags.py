@@ -65,10 +65,12 @@ def read(learner_is_here: bool = True) -> Options:
         required_gpu.check(learner_device)
     root_dir = _root_dir()
     num_actors = _num_actors(root_dir)
+    num_replay_servers = _num_replay_servers(root_dir)
+    port_lib.require_apart(metrics_address, _PORT.value, num_replay_servers)
     return Options(
         num_actors=num_actors,
         actors_elsewhere=_actors_elsewhere(root_dir, num_actors),
-        num_replay_servers=_num_replay_servers(root_dir),
+        num_replay_servers=num_replay_servers,
         gin_file=gin_file,
         gin_bindings=bindings,
         root_dir=root_dir,
@@ -107,6 +109,7 @@ def _metrics_address() -> tuple[str, int] | None:
             "--metrics_port cannot be given with --isolate: nobody outside of the run "
             "would reach it. The figures are in metrics.jsonl too."
         )
+    port_lib.require_apart(address, _PORT.value, _NUM_REPLAY_SERVERS.value or 1)
     if address:
         port_lib.require_free(*address)
     return address

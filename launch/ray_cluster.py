@@ -49,6 +49,7 @@ def main() -> int:
             raise ConfigurationError(
                 f"--{name} means nothing on a cluster: use ./launch/local.sh for it."
             )
+    _require_one_server(flags.FLAGS["num_replay_servers"].value or 1)
     if _SERVER_APART.value and not _SHARED_ROOT_DIR.value:
         raise ConfigurationError(
             "--server_apart means nothing without --shared_root_dir: both server and "
@@ -56,6 +57,16 @@ def main() -> int:
         )
     connect(_ADDRESS.value)
     return command.conduct(_run, learner_is_here=False)
+
+
+def _require_one_server(count: int) -> None:
+    """Refuses, with a `ConfigurationError`, several replay servers."""
+    if count > 1:
+        raise ConfigurationError(
+            f"--num_replay_servers is {count}, but a run on a Ray cluster has one "
+            "replay server; leave it out, or start the processes by hand, see "
+            "docs/clusters.md."
+        )
 
 
 def connect(address: str) -> None:
@@ -88,12 +99,7 @@ def connect(address: str) -> None:
 
 def _run(options: Options, stop: process.StopSignal, view: View) -> Outcome:
     """Places the processes, and supervises them until the run has ended."""
-    if options.num_replay_servers > 1:
-        raise ConfigurationError(
-            f"--num_replay_servers is {options.num_replay_servers}, but a run on a Ray "
-            "cluster has one replay server; leave it out, or start the processes by "
-            "hand, see docs/clusters.md."
-        )
+    _require_one_server(options.num_replay_servers)  # Of a run that is resumed.
     import ray  # noqa: PLC0415  (an extra)
 
     from launch.ray_nodes import RayNodes, Wishes  # noqa: PLC0415

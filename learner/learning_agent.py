@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 
 import tensorflow as tf
 from tf_agents.agents import tf_agent
+from tf_agents.agents.td3 import td3_agent
 from tf_agents.environments import py_environment
 
-from experiment import precision
 from experiment.definition import Experiment
+from experiment.errors import ConfigurationError
 from learner import replicas
 from reverb_server import tables
 from reverb_server.weights import assign
+
+BFLOAT16_IN_CONDITION = (
+    "XLA cannot compile gradient steps that take bfloat16 into a condition, as TD3's "
+    "do; set Train.mixed_precision = False, or Train.jit_compile = False."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,12 +71,23 @@ def make(
     count = strategy.num_replicas_in_sync
     replicas.check_settings(experiment, count)
     is_mixed = experiment.train.mixed_precision
-    with precision.mixed() if is_mixed else contextlib.nullcontext(), strategy.scope():
-        agent, train_step = experiment.make_agent(environment)
-    if is_mixed:
-        precision.require_mixed(agent)
+    with strategy.scope():
+        agent, train_step = experiment.make_agent(environment, is_mixed)
+    if is_mixed and experiment.train.jit_compile:
+        _check_conditions(agent)
     replicas.check_agent(agent, count)
     exact = (agent, train_step)
     if is_mixed or count > 1:
         exact = experiment.make_agent(environment)
     return LearningAgent(agent, train_step, strategy, exact)
+
+
+def _check_conditions(agent: tf_agent.TFAgent) -> None:
+    """Refuses what XLA of TensorFlow 2.15 cannot compile for processors.
+
+    Others with a condition are told so at the first gradient step, see `trainer`.
+    """
+    if isinstance(agent, td3_agent.Td3Agent) and not tf.config.get_visible_devices(
+        "GPU"
+    ):
+        raise ConfigurationError(BFLOAT16_IN_CONDITION)

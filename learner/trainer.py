@@ -19,6 +19,7 @@ from experiment.errors import ConfigurationError, DivergedError, one_line
 from experiment.interval import Interval
 from learner import checkpoints
 from learner.batch_queue import BatchQueue
+from learner.learning_agent import BFLOAT16_IN_CONDITION
 from learner.loss_watch import LossWatch
 from learner.policy_export import PolicyExporter
 from learner.policy_lag import PolicyLag
@@ -139,11 +140,7 @@ class Trainer:
             return self._learner.run(iterations, self.batches).loss
         except _OF_GRAPHS as error:
             if "hlo verifier" in error.message:  # XLA of TensorFlow 2.15 for CPUs.
-                raise ConfigurationError(
-                    "XLA cannot compile gradient steps that take bfloat16 into a "
-                    "condition, as TD3's do; set Train.mixed_precision = False, or "
-                    "Train.jit_compile = False."
-                ) from error
+                raise ConfigurationError(BFLOAT16_IN_CONDITION) from error
             if "XLA" in error.message:
                 raise ConfigurationError(
                     "XLA cannot compile the agent's gradient steps; set "

@@ -85,6 +85,7 @@ def _start_run(root_dir: Path) -> tuple[definition.Experiment, manifest.Manifest
 def _serve(root_dir: Path, stop: process.StopSignal) -> int:
     """Builds, serves until the run has ended or somebody says stop."""
     metrics_address = port_lib.metrics_address(_METRICS_PORT.value, _METRICS_HOST.value)
+    port_lib.require_apart(metrics_address, _PORT.value)
     is_restart = _IS_RESTART.value and _was_served(root_dir)
     if is_restart:
         experiment, run = run_start.restart_run(root_dir)

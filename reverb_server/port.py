@@ -86,6 +86,29 @@ def metrics_address(port: int | None, host: str | None) -> tuple[str, int] | Non
     return _LOOPBACK if host is None else host, port
 
 
+def require_apart(
+    metrics: tuple[str, int] | None, port: int | None, servers: int = 1
+) -> None:
+    """Refuses a port for the figures that the run's own replay servers will have.
+
+    Args:
+      metrics: Of `metrics_address`.
+      port: Of the first replay server; None if a free one is to be picked.
+      servers: All replay servers that get ports here, one after another.
+
+    Raises:
+      ConfigurationError: One of them has it.
+    """
+    if metrics is None or port is None or not port <= metrics[1] < port + servers:
+        return
+    own = "the replay server's own"
+    if servers > 1:
+        own = f"one of the replay servers' own ({port} to {port + servers - 1})"
+    raise ConfigurationError(
+        f"--metrics_port is {metrics[1]}, which is {own}; choose another."
+    )
+
+
 def require_free(host: str, port: int) -> None:
     """Refuses an address at which the figures cannot be served now.
 

@@ -121,7 +121,10 @@ class RunServer:
         self, experiment: Experiment, manifest: Manifest
     ) -> Callable[[], list[reverb.Table]]:
         """Completes the manifest by the agent's weights; returns how to make tables."""
-        agent, train_step = experiment.make_agent(experiment.environment())
+        environment = experiment.environment()
+        if experiment.train.mixed_precision:  # Refused here, not by the learner.
+            experiment.make_agent(environment, is_mixed=True)
+        agent, train_step = experiment.make_agent(environment)
         weights = tf.nest.flatten(tables.weights_of(agent, train_step))
         self.manifest = run_start.settle(
             manifest,

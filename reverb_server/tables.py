@@ -10,6 +10,7 @@ from tf_agents.agents import tf_agent
 from tf_agents.experimental.distributed import reverb_variable_container
 from tf_agents.typing import types
 
+from experiment import unused
 from experiment.agents import OnPolicyAgent
 from experiment.definition import Experiment
 from experiment.errors import ConfigurationError
@@ -123,10 +124,12 @@ def make_tables(
       servers: That the replay is spread over.
 
     Raises:
-      ConfigurationError: The replay settings or the collect policy cannot work, or
-        something is too large.
+      ConfigurationError: The replay settings or the collect policy cannot work,
+        something is too large, or a binding would do nothing.
     """
-    experiment.collect_policy(agent, 0, num_actors)  # Refused here, not by an actor.
+    for task in {0, num_actors - 1}:  # Refused here, not by an actor.
+        experiment.collect_policy(agent, task, num_actors)
+    unused.require_used()
     _require_travelling(agent)
     sharding.check(experiment, agent, num_actors, servers)
     experiment = sharding.share_of(experiment, servers)

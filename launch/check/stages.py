@@ -80,6 +80,7 @@ class Stages:
             yield from self._attempt("train", trial.learn)
             if not self._failed:
                 yield from self._attempt("store", trial.store)
+                yield from self._attempt("binding", trial.bindings)
 
     def _attempt(
         self, name: str, stage: Callable[[], Iterable[Finding]]

@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from experiment import process
+from experiment import process, unused
 from experiment.definition import Experiment
 from experiment.learner_device import LearnerDevice
 from launch.check.options import Options
-from launch.doctor.finding import OK, Finding
+from launch.doctor.finding import OK, WARN, Finding
 from launch.in_process import InProcessRun
 from launch.options import Options as RunOptions
 
@@ -103,6 +103,13 @@ class Trial:
             process.call("a checkpoint", trainer.save, self._timeout_s)
             process.call("saved policies", trainer.export, self._timeout_s)
             yield Finding(OK, "store", "checkpoint and policies can be written")
+
+    def bindings(self) -> Iterator[Finding]:
+        """Looks for bindings that nothing has taken, not even the user's own code."""
+        for each in unused.find():
+            name = f"{each.name}.{each.parameter}"
+            text = f"{name} ({each.place}) was not taken by anything in this trial"
+            yield Finding(WARN, "binding", text, "look whether it is needed")
 
     def close(self) -> None:
         """Ends the server, if there is one."""

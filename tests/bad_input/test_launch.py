@@ -92,6 +92,25 @@ def test_a_port_for_the_figures_that_cannot_be_served(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_port_for_the_figures_that_a_replay_server_is_to_have(
+    number: int, refuse: Refuse, tmp_path: Path
+) -> None:
+    """It is free just now."""
+    port = portpicker.pick_unused_port()
+    message = refuse(
+        "launch",
+        f"--port={port}",
+        f"--metrics_port={port + number}",
+        "--num_replay_servers=3",
+    )
+    assert message == (
+        f"--metrics_port is {port + number}, which is one of the replay servers' own "
+        f"({port} to {port + 2}); choose another."
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_run_to_resume_that_is_not_there(refuse: Refuse) -> None:
     assert "holds no run" in refuse("launch", "--resume")
 

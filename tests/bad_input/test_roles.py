@@ -160,6 +160,7 @@ def test_a_server_refuses_a_port_for_the_figures_that_another_program_has(
         ("--gin_bindings=Replay.batch_size", "gin: Couldn't parse statement"),
         ("--gin_bindings=dqn_agent.gamma = 1.5", "dqn_agent.gamma is 1.5"),
         ("--gin_bindings=gym_environment.name = 'CartPole-v7'", "did you mean CartP"),
+        ("--gin_bindings=sac_agent.gamma = 0.9", "dqn_agent is called instead; leave"),
         ("--gin_bindings=Replay.max_size = 10**9", "gin: Expected newline"),
         (f"--gin_bindings=Replay.max_size = {10**12}", "of memory; set it to"),
     ],
@@ -170,3 +171,26 @@ def test_a_server_refuses_what_cannot_be_learned(
     port = portpicker.pick_unused_port()
     message = refuse("reverb_server", "--root_dir=x", f"--port={port}", flag)
     assert said in message
+
+
+def test_a_server_refuses_precision_that_no_layer_has(refuse: Refuse) -> None:
+    """It makes the agent once as the learner would."""
+    message = refuse(
+        "reverb_server",
+        "--root_dir=x",
+        f"--port={portpicker.pick_unused_port()}",
+        "--gin_file=recurrent_dqn_cartpole.gin",
+        "--gin_bindings=Train.mixed_precision = True",
+    )
+    assert "no layer of RecurrentDdqnAgent takes part; set it to False" in message
+
+
+def test_a_server_refuses_its_own_port_for_the_figures(
+    refuse: Refuse, tmp_path: Path
+) -> None:
+    """Nobody else has it."""
+    port = portpicker.pick_unused_port()
+    flags = f"--port={port}", f"--metrics_port={port}"
+    message = refuse("reverb_server", "--root_dir=x", *flags)
+    assert f"--metrics_port is {port}, which is the replay server's own" in message
+    assert list(tmp_path.iterdir()) == []

@@ -80,6 +80,18 @@ def test_the_ratio_and_its_tolerance_may_be_left_out() -> None:
     assert settings.samples_per_insert is None
 
 
+@pytest.mark.parametrize("max_size", [49, 100_000])
+def test_a_ratio_that_samples_nothing_of_a_whole_table_is_refused(
+    max_size: int,
+) -> None:
+    """With the smallest that does not."""
+    size: Any = {"max_size": max_size, "min_size_to_sample": 1}
+    message = refused(Replay, samples_per_insert=1e-9, **size)
+    assert message.startswith("Replay.samples_per_insert is 1e-09, so of Replay.max_")
+    smallest = float(message.partition(">= ")[2].partition(",")[0])
+    Replay(samples_per_insert=smallest, **size)
+
+
 @pytest.mark.parametrize(("batch_size", "per_item"), [(64, 7), (8, 16)])
 def test_a_batch_is_made_of_whole_items(batch_size: int, per_item: int) -> None:
     """The message names both settings with their values."""

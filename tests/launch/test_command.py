@@ -97,6 +97,19 @@ def test_a_port_that_a_further_replay_server_cannot_have_is_told_with_the_reason
     assert said.endswith(": --port is 65536; it must be from 1 to 65535.")
 
 
+def test_a_free_port_that_is_lost_just_then_is_not_said_to_follow_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has asked for any."""
+    first = free_ports(2)
+    picked = iter([first, first + 1])
+    monkeypatch.setattr(portpicker, "pick_unused_port", lambda: next(picked))
+    holder, _ = port_lib.reserve(first + 1)
+    with holder:
+        said = unheld(options(tmp_path, num_replay_servers=2))
+    assert said.startswith(f"--port {first + 1} is in use by another process")
+
+
 def unheld(run: Options) -> str:
     """The message by which the ports of a run are refused."""
     with pytest.raises(ConfigurationError) as raised, command._held_ports(run):

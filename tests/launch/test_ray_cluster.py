@@ -211,6 +211,7 @@ def test_who_has_no_place_ends_at_once_and_a_lost_server_ends_the_run(
         (["--server_apart"], "--server_apart means nothing without --shared_root_dir"),
         (["--in_process"], "--in_process means nothing on a cluster"),
         (["--isolate"], "--isolate means nothing on a cluster"),
+        (["--num_replay_servers=2"], "--num_replay_servers is 2, but a run on a Ray"),
         (["--learner_gpus=1"], "there is no room for server, learner and eval job on"),
     ],
 )
@@ -225,3 +226,5 @@ def test_what_cannot_be_is_refused(
     said = [line.removeprefix("fatal: ") for line in command.output.splitlines()]
     assert said[-1].startswith(error)
     assert len(said) == 1, said
+    # What room there is Ray tells only while it places a run.
+    assert (tmp_path / "run").exists() == ("no room" in error)

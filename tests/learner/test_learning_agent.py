@@ -102,12 +102,18 @@ def test_what_xla_cannot_mix_is_answered_with_the_remedy(
     """TD3 trains its actor in a condition; on a processor XLA then breaks down."""
     trainer: Trainer = learning.build()
     learning.fill(policy_train_step=0)
-    td3 = make(PENDULUM.format(name="td3")).agent
+    td3 = make(f"{PENDULUM.format(name='td3')}Train.jit_compile = False\n").agent
     batches = experience(td3)
     compiled = CompiledAgent(td3, jit_compile=True)
     monkeypatch.setattr(trainer._learner, "run", lambda *_: compiled.train(batches))
     with pytest.raises(ConfigurationError, match=r"set Train\.mixed_precision"):
         run_until(trainer, 4)
+
+
+def test_td3_in_mixed_precision_is_refused_before_it_is_compiled() -> None:
+    """At the start of the learner, which alone knows its device."""
+    with pytest.raises(ConfigurationError, match=r"as TD3's do; set Train\.mixed_prec"):
+        make(PENDULUM.format(name="td3"))
 
 
 def test_layers_that_cannot_be_mixed_are_refused() -> None:

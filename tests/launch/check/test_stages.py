@@ -30,6 +30,11 @@ def walk(kind="Walk"):
 
 
 @gin.configurable
+def never_called(number=0):
+    return number
+
+
+@gin.configurable
 def wrong_network(observation_spec, action_spec):
     return 1 / 0
 
@@ -75,8 +80,11 @@ def check(path: Path, folder: Path, *bindings: str, **flags: Any) -> list[Findin
 
 def test_all_that_a_run_needs_is_built_and_tried(preset: Path, tmp_path: Path) -> None:
     """To the first gradient steps and a checkpoint."""
-    found = check(preset, tmp_path, *SMALL, "Train.jit_compile = False")
-    assert {finding.level for finding in found} == {OK}, found
+    unused = "walking.never_called.number = 1"
+    found = check(preset, tmp_path, *SMALL, "Train.jit_compile = False", unused)
+    [warning] = [finding for finding in found if finding.level != OK]
+    assert str(warning).startswith("warn  binding     walking.never_called.number (")
+    assert f": {unused}) was not taken by anything in this trial" in str(warning)
     texts = {finding.name: finding.text for finding in found}
     # 2 * 8 + 8 weights and biases of a layer, 8 * 2 + 2 of the other.
     assert texts["q_network"] == "42 parameters, Sequential"
@@ -126,7 +134,7 @@ def test_a_network_that_does_not_fit_is_refused_in_one_line(
     assert said in failed.text
     assert "\n" not in str(failed)
     if "division" in said:
-        assert f"{preset.with_suffix('.py')}, line 15, in wrong_network" in failed.text
+        assert f"{preset.with_suffix('.py')}, line 20, in wrong_network" in failed.text
 
 
 def test_a_gin_file_that_cannot_be_loaded_is_refused_as_by_a_run(
