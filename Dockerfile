@@ -10,7 +10,8 @@ RUN apt-get update \
   && apt-get install --no-install-recommends -y tini \
   && rm -rf /var/lib/apt/lists/* \
   && useradd --uid 1000 --create-home antiphon \
-  && install --directory --owner=antiphon --group=antiphon /antiphon /data
+  && install --directory --owner=antiphon --group=antiphon \
+    /antiphon /data /home/antiphon/.cache
 
 USER 1000:1000
 WORKDIR /antiphon
