@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 # One image for all roles: docker build -t antiphon:0.1.0 .
-#   docker run --rm antiphon:0.1.0 launch --max_train_steps=2000
+#   docker run --rm --volume antiphon:/data antiphon:0.1.0 launch --root_dir=/data/run
 # The build ends with the doctor: an image that exists has passed. See docs/clusters.md.
 FROM python:3.10-slim-bookworm
 

@@ -9,12 +9,11 @@ from pathlib import Path
 from launch.doctor import options as doctor_options
 from tests.docs.markdown import ROOT
 
-
 _TEXT = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 
 
 def test_the_image_has_an_init_and_has_seen_the_doctor() -> None:
-    """Not built here: its steps are those of any checkout."""
+    """Not built by the tests: its steps are those of any checkout."""
     [entry] = re.findall(r"^ENTRYPOINT (.*)$", _TEXT, re.MULTILINE)
     init, _, python, script = json.loads(entry)
     assert init == "tini"
