@@ -234,8 +234,8 @@ class RunServer:
         """Keeps the last rows, and stops the server.
 
         Args:
-          keeps_end: Whether somebody may still have to be told of the end of the run, by
-            a server that takes this one's place.
+          keeps_end: Whether a server that takes this one's place has to say the end of
+            the run again, if it has ended: somebody may not have been told.
         """
         self.keep_rows()
         self._shards.close()
