@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 # One image for all roles: docker build -t antiphon:0.1.0 .
-#   docker run --rm antiphon:0.1.0 launch --max_train_steps=2000
+#   docker run --rm --volume antiphon:/data antiphon:0.1.0 launch --root_dir=/data/run
 # The build ends with the doctor: an image that exists has passed. See docs/clusters.md.
 FROM python:3.10-slim-bookworm
 
@@ -10,7 +10,8 @@ RUN apt-get update \
   && apt-get install --no-install-recommends -y tini \
   && rm -rf /var/lib/apt/lists/* \
   && useradd --uid 1000 --create-home antiphon \
-  && install --directory --owner=antiphon --group=antiphon /antiphon /data
+  && install --directory --owner=antiphon --group=antiphon \
+    /antiphon /data /home/antiphon/.cache
 
 USER 1000:1000
 WORKDIR /antiphon

@@ -99,9 +99,10 @@ def _serve(root_dir: Path, stop: process.StopSignal) -> int:
         experiment, run, _PORT.value, restore, is_restart, metrics_address
     )
     server.serve(stop.wait, is_supervised=_IS_SUPERVISED.value)
-    if stop.is_set() and not _IS_SUPERVISED.value:
+    is_cut_short = stop.is_set() and not _IS_SUPERVISED.value
+    if is_cut_short:
         server.store_replay(server.newest_train_step)
-    server.stop()
+    server.stop(keeps_end=is_cut_short)
     return stop.exit_code
 
 

@@ -233,12 +233,18 @@ class RunServer:
         """Takes a snapshot of the replay table; as `Membership.store_replay`."""
         return self._keeper.store(self.client, train_step)
 
-    def stop(self) -> None:
-        """Keeps the last rows, and stops the server."""
+    def stop(self, keeps_end: bool = False) -> None:
+        """Keeps the last rows, and stops the server.
+
+        Args:
+          keeps_end: Whether a server that takes this one's place has to say the end of
+            the run again, if it has ended: somebody may not have been told.
+        """
         self.keep_rows()
         self._shards.close()
         self._server.stop()
-        self._end.forget()
+        if not keeps_end:
+            self._end.forget()
         if self._endpoint:
             self._endpoint.close()
         os.close(self._lock)

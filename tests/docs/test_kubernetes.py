@@ -19,6 +19,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from experiment import run_dir
 from tests.docs.markdown import ROOT
 
 _FOLDER = ROOT / "launch" / "kubernetes"
@@ -226,7 +227,7 @@ def test_claims_are_there_for_all_that_is_kept() -> None:
 
 
 def test_a_server_that_is_started_again_resumes(tmp_path: Path) -> None:
-    """The script of its container, with another Python and another folder."""
+    """And says the end again if it died at the end; with another Python and folder."""
     [container] = pod("server")["spec"]["containers"]
     [script] = container["args"]
     python = tmp_path / ".venv" / "bin" / "python"
@@ -254,6 +255,9 @@ def test_a_server_that_is_started_again_resumes(tmp_path: Path) -> None:
     assert started().endswith(" --resume\n")
     assert "--gin_file" not in started()
     assert "--num_actors" not in started()  # It may have been scaled.
+    (tmp_path / "run" / run_dir.END).touch()
+    assert started().startswith(always)
+    assert started().endswith(" --is_restart\n")
 
 
 def test_the_others_await_the_server() -> None:

@@ -94,6 +94,16 @@ def test_nothing_is_left_of_it_when_the_server_stops(
     assert not (tmp_path / run_dir.END).exists()
 
 
+def test_it_is_left_when_the_server_is_told_to_stop_before_all_have_gone(
+    ended: RunServer, next_server: RunServer, tmp_path: Path
+) -> None:
+    """By whoever started it by hand, or a cluster that wants its node."""
+    serve_once(ended)
+    ended.stop(keeps_end=True)
+    KeptEnd(next_server.address, tmp_path, is_restart=True)
+    assert has_ended(next_server)
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and no more", b"words"])
 def test_what_is_damaged_is_not_taken_for_an_end(
     next_server: RunServer, tmp_path: Path, content: bytes
