@@ -126,10 +126,8 @@ class RunServer:
             experiment.make_agent(environment, is_mixed=True)
         agent, train_step = experiment.make_agent(environment)
         weights = tf.nest.flatten(tables.weights_of(agent, train_step))
-        self.manifest = run_start.settle(
-            manifest,
-            [f"{weight.dtype.name}{weight.shape.as_list()}" for weight in weights],
-        )
+        kinds = [f"{each.dtype.name}{each.shape.as_list()}" for each in weights]
+        self.manifest = run_start.settle(manifest, kinds)
         return functools.partial(
             tables.make_tables,
             experiment,
