@@ -95,7 +95,7 @@ class EnvPoolBatch(py_environment.PyEnvironment):
         self._seed = int(seed.generate_state(1)[0])
 
     def close(self) -> None:
-        """Ends the threads; a later step starts new ones."""
+        """Leaves the environments as they are; a later step makes new ones."""
         self._pool: Any = None
         self._current_time_step = None
 

@@ -6,6 +6,7 @@ EnvPool is an extra (`pip install -e '.[envpool]'`), imported when it is asked f
 from __future__ import annotations
 
 import collections
+import ctypes
 import difflib
 import importlib
 import warnings
@@ -124,6 +125,10 @@ class EnvPoolTask:
 
         EnvPool counts the steps for itself too; its limit is set where it is never
         met, because it tells nobody whether an episode that ends there has ended.
+
+        They are never destroyed: EnvPool 0.8.4 takes a last buffer from the thread that
+        makes them, which may have left already, and so may wait for ever, with all
+        other threads of Python (docs/design.md).
         """
         pool = self._envpool.make(
             self._name,
@@ -137,6 +142,7 @@ class EnvPoolTask:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             _ = pool.observation_space  # Made now and kept, so that it warns no more.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(pool))
         return pool
 
     def conform(self, observation: Any) -> Any:

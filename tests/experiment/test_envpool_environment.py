@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Callable
 
 import numpy as np
@@ -257,6 +258,17 @@ def test_what_was_seen_stays_as_it_was() -> None:
     before = column(seen, "observation")
     steps_of(environment, balance, 1000)
     np.testing.assert_array_equal(before, column(seen, "observation"))
+
+
+@needs_envpool
+def test_a_pool_is_never_destroyed() -> None:
+    """Its destructor may wait for ever (docs/design.md)."""
+    batch = batch_of(2, seed=0)
+    batch.reset()
+    pool = batch._pool
+    batch.close()
+    # The name here, the argument, and the one that nobody gives back.
+    assert sys.getrefcount(pool) == 3
 
 
 @needs_envpool
