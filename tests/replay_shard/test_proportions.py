@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tensorflow as tf
@@ -43,11 +44,7 @@ def test_each_server_is_sampled_in_proportion_to_what_is_written_there(
         layout = replay_layout(learning.agent, run.experiment.replay)
         writer = sharded_writer.writer(actor, layout, ENVS, 0, None)
 
-        def collect() -> None:
-            for steps in batches(experience([[8] * 50] * ENVS)):
-                writer(steps)
-
-        collecting = threading.Thread(target=collect)
+        collecting = threading.Thread(target=_collect, args=(writer,))
         collecting.start()
         trainer = builder.build_trainer(
             run.experiment,
@@ -72,3 +69,9 @@ def test_each_server_is_sampled_in_proportion_to_what_is_written_there(
     assert 1.9 < inserted[0] / inserted[1] < 2.1
     for written, taken in zip(inserted, sampled):
         assert taken / written == pytest.approx(RATIO, rel=0.2)
+
+
+def _collect(writer: Any) -> None:
+    """Writes what the environments do; waits where a limiter says so."""
+    for steps in batches(experience([[8] * 50] * ENVS)):
+        writer(steps)
