@@ -15,7 +15,7 @@ from experiment import process
 from experiment.errors import EXIT_CONFIGURATION, one_line
 from experiment.interval import Interval
 from reverb_server import address as address_lib
-from reverb_server import figures, run_tables, tables
+from reverb_server import figures, keepalive, run_tables, tables
 from reverb_server import shard as shard_lib
 from reverb_server.address import SERVER_TIMEOUT_S
 from reverb_server.replay_store import ReplayStore
@@ -68,6 +68,8 @@ class Membership:
         if role in (figures.ACTOR, figures.LEARNER):
             self._await_shards()
             self.shards = shard_lib.watch(self.manifest, address)
+        servers = (address, *(each.address for each in self.shards))
+        self._ports = {address_lib.parse_address(each)[1] for each in servers}
         self._identity = run_tables.Identity.of(self.manifest)
         self._manifests = run_tables.manifests(info)
         self._inserted_items = _inserted(info)
@@ -194,6 +196,7 @@ class Membership:
             with contextlib.suppress(TimeoutError, *address_lib.NO_ANSWER):
                 self._look(info)
             if telemetry.due():
+                keepalive.keep_alive(self._ports)
                 self._send()
 
     def _note_silence(self, silent_s: float, is_noted: bool) -> bool:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import logging
-import math
 import threading
 import time
 from typing import Callable
@@ -12,9 +10,6 @@ from typing import Callable
 import reverb
 import tensorflow as tf
 from tf_agents.experimental.distributed import reverb_variable_container
-from tf_agents.experimental.distributed.reverb_variable_container import (
-    ReverbVariableContainer,
-)
 from tf_agents.typing import types
 from tf_agents.utils import common
 
@@ -25,12 +20,8 @@ from reverb_server import tables
 # Seconds until the learner must have published its first weights.
 FIRST_WEIGHTS_TIMEOUT_S = 120.0
 
-# Seconds for one look at the server, and for the end of the thread.
-_LOOK_TIMEOUT_S = 5
-
-# Seconds that a pull may take at first; twice as long after one that took longer, as
-# weights may be large. Nothing ends a pull that a cable which was cut has left behind.
-_PULL_TIMEOUT_S = 20.0
+# Seconds for one look at the server.
+_PULL_TIMEOUT_S = 5
 
 
 class WeightsPuller:
@@ -57,6 +48,7 @@ class WeightsPuller:
         client = reverb.Client(address)
         tables.require_weights(client, variables)
         self._address = address
+        self._container = self._connect()
         self._variables = variables
         self._interval_s = interval_s
         self._condition = threading.Condition()
@@ -66,9 +58,7 @@ class WeightsPuller:
         self._assign = common.function(assign)
         self._client = client
         self._closed = threading.Event()
-        self._timeout_s = _PULL_TIMEOUT_S
-        self._newest = 0  # Number of the thread that pulls.
-        self._start_pulling()
+        self._thread = process.start_thread("weights", self._keep_pulling)
 
     @property
     def train_step(self) -> int:
@@ -82,7 +72,6 @@ class WeightsPuller:
 
     def take(self) -> bool:
         """Assigns the newest weights to the variables; False if they have them."""
-        self._replace_if_stuck()
         with self._condition:
             if self._pulled is None or self._pulled_step == self._train_step:
                 return False
@@ -117,7 +106,6 @@ class WeightsPuller:
             while self._train_step <= self._pulled_step < train_step:
                 if not is_running() or time.monotonic() > deadline:
                     return False
-                self._replace_if_stuck()
                 self._condition.wait(0.1)
         return True
 
@@ -142,57 +130,38 @@ class WeightsPuller:
     def close(self) -> None:
         """Ends the pulling; the weights stay as they are."""
         self._closed.set()
-        self._thread.join(_LOOK_TIMEOUT_S)
+        self._thread.join(_PULL_TIMEOUT_S)
 
-    def _start_pulling(self) -> None:
-        """Pulls in a thread of its own, which replaces the one that there was."""
-        self._pull_began = time.monotonic()
-        self._newest += 1
-        work = functools.partial(self._keep_pulling, self._newest)
-        self._thread = process.start_thread("weights", work)
-
-    def _replace_if_stuck(self) -> None:
-        """Leaves a pull that takes too long to itself, and begins another one."""
-        if time.monotonic() - self._pull_began < self._timeout_s:
-            return
-        logging.warning(
-            "weights: a pull from %s took over %.0f s: trying again by another client",
-            self._address,
-            self._timeout_s,
+    def _connect(self) -> reverb_variable_container.ReverbVariableContainer:
+        return reverb_variable_container.ReverbVariableContainer(
+            self._address, [tables.VARIABLES]
         )
-        self._timeout_s *= 2
-        self._start_pulling()
 
-    def _keep_pulling(self, number: int) -> None:
-        """Pulls as long as no other thread does instead, by a client of its own."""
-        container = None
-        while number == self._newest and not self._closed.is_set():
-            self._pull_began = time.monotonic()
+    def _keep_pulling(self) -> None:
+        while not self._closed.is_set():
             try:
-                container = container or ReverbVariableContainer(
-                    self._address, [tables.VARIABLES]
-                )
-                self._pull(container, number)
+                self._pull()
             except (tf.errors.OpError, *address_lib.NO_ANSWER) as error:
                 logging.warning("weights: pull failed, trying again: %s", error)
-            if number == self._newest:
-                self._pull_began = math.inf
             self._closed.wait(self._interval_s)
 
-    def _pull(self, container: ReverbVariableContainer, number: int) -> None:
+    def _pull(self) -> None:
         if self._pulled is None and not self._are_published():
             return  # A pull could not be ended: it waits as long as there are none.
-        weights = container.pull(tables.VARIABLES)
+        try:
+            weights = self._container.pull(tables.VARIABLES)
+        except tf.errors.NotFoundError:
+            # TensorFlow has dropped the client: it does at each `tf.random.set_seed`,
+            # and if two threads make their first ones at once.
+            self._container = self._connect()
+            return
         with self._condition:
-            if number != self._newest:  # It came too late.
-                return
-            self._timeout_s = _PULL_TIMEOUT_S
             self._pulled = weights
             self._pulled_step = int(weights[reverb_variable_container.TRAIN_STEP_KEY])
             self._condition.notify_all()
 
     def _are_published(self) -> bool:
-        info = self._client.server_info(timeout=_LOOK_TIMEOUT_S)
+        info = self._client.server_info(timeout=_PULL_TIMEOUT_S)
         return bool(info[tables.VARIABLES].current_size)
 
 

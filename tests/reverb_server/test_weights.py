@@ -9,11 +9,11 @@ from typing import Any, Callable
 import numpy as np
 import pytest
 import tensorflow as tf
-from tf_agents.experimental.distributed import reverb_variable_container
 
 from experiment import environments
 from experiment.definition import Experiment
 from reverb_server import tables, weights
+from reverb_server.row_writer import RowWriter
 from reverb_server.weights import WeightsPuller
 from tests.reverb_server.conftest import Built, Serve, Served
 from tests.reverb_server.waiting import wait_until
@@ -42,16 +42,15 @@ def variables(cartpole: Built) -> Any:
 @pytest.fixture
 def publish(served: Served, cartpole: Built) -> Callable[[int], None]:
     """Publishes weights as a learner does: all of them are the train step."""
-    container = reverb_variable_container.ReverbVariableContainer(
-        served.address, [tables.VARIABLES]
-    )
+    writer = RowWriter(served.client, tables.VARIABLES)
 
     def push(step: int) -> None:
         values = tf.nest.map_structure(
             lambda variable: tf.cast(tf.fill(variable.shape, step), variable.dtype),
             tables.weights_of(*cartpole),
         )
-        container.push(values, tables.VARIABLES)
+        writer.write(values)
+        assert writer.flush(20)
 
     return push
 
@@ -198,6 +197,18 @@ def test_a_learner_that_publishes_nothing_is_not_waited_for_for_ever(
     monkeypatch.setattr(weights, "FIRST_WEIGHTS_TIMEOUT_S", 0.2)
     with pytest.raises(TimeoutError, match="is the learner running"):
         puller.wait_for_first(running)
+
+
+def test_a_client_that_tensorflow_drops_is_made_anew(
+    puller: WeightsPuller, publish: Callable[[int], None]
+) -> None:
+    """It drops all of a process whenever somebody seeds it."""
+    publish(1)
+    wait_until(puller.take)
+    tf.random.set_seed(1)
+    publish(2)
+    wait_until(puller.take)
+    assert puller.train_step == 2
 
 
 def test_values_are_assigned_in_the_order_of_the_nest() -> None:
