@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import tensorflow as tf
 from tf_agents.agents import tf_agent
 from tf_agents.typing import types
 
+from experiment.agents.draws import Draws
 from experiment.errors import ConfigurationError
 
 
@@ -47,8 +47,7 @@ class OnPolicyAgent(tf_agent.TFAgent):
         self.wrapped = agent
         self.epochs = epochs
         self.minibatches = minibatches
-        # Follows from the run's, see `seeding.seed_role`.
-        self._seed = int(np.random.randint(2**31 - 1))  # noqa: NPY002
+        self._draws = Draws(agent.train_step_counter)
 
     @property
     def steps_per_batch(self) -> int:
@@ -113,11 +112,9 @@ class OnPolicyAgent(tf_agent.TFAgent):
     def _order(self, count: tf.Tensor) -> tf.Tensor:
         """Which transitions are in which minibatch, int32 [steps, N].
 
-        Sorting random numbers shuffles; XLA does not know tf.random.shuffle, and its
-        tf.random.uniform does not heed seeds.
+        Sorting random numbers shuffles; XLA does not know tf.random.shuffle.
         """
-        step = tf.cast(self.train_step_counter, tf.int32)
-        seed = tf.stack([tf.constant(self._seed), step])
+        seed = self._draws.seed()
         numbers = tf.random.stateless_uniform([self.epochs, count], seed)
         shuffled = tf.argsort(numbers, axis=-1)
         size = count // self.minibatches

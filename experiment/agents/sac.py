@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gin
 import numpy as np
 import tensorflow as tf
@@ -9,15 +11,35 @@ from tf_agents.agents import tf_agent
 from tf_agents.agents.sac import sac_agent as tf_sac_agent
 from tf_agents.trajectories import time_step as ts
 from tf_agents.typing import types
+from tf_agents.utils import common
 
 from experiment.agents import checks
 from experiment.agents.actor_critic import make_actor, make_critic, make_optimizers
+from experiment.agents.draws import Draws
 from experiment.errors import check_number
 from experiment.networks import (
     NetworkFactory,
     critic_network,
     stochastic_actor_network,
 )
+
+
+class SeededSacAgent(tf_sac_agent.SacAgent):
+    """TF-Agents' SAC, whose draws follow the run's seed when XLA compiles them too."""
+
+    def __init__(self, *args: Any, train_step_counter: tf.Variable, **kwargs: Any):
+        """As SacAgent."""
+        super().__init__(*args, train_step_counter=train_step_counter, **kwargs)
+        self._draws = Draws(train_step_counter)
+
+    def _actions_and_log_probs(
+        self, time_steps: ts.TimeStep, training: bool = False
+    ) -> tuple[types.Tensor, types.Tensor]:
+        policy = self._train_policy if training else self._policy
+        distribution = policy.distribution(time_steps).action
+        actions = distribution.sample(seed=self._draws.seed())
+        log_pi = common.log_probability(distribution, actions, self.action_spec)
+        return actions, log_pi
 
 
 @gin.configurable
@@ -79,7 +101,7 @@ def sac_agent(
     check_number(f"{name}.initial_log_alpha", initial_log_alpha)
     checks.check_continuous(name, action_spec)
     specs = (time_step_spec, action_spec)
-    return tf_sac_agent.SacAgent(
+    return SeededSacAgent(
         *specs,
         critic_network=make_critic(name, critic_network, *specs),
         critic_network_2=make_critic(name, critic_network, *specs),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gin
 import tensorflow as tf
 from tf_agents.agents import tf_agent
 from tf_agents.agents.td3 import td3_agent as tf_td3_agent
+from tf_agents.networks import Network
 from tf_agents.trajectories import time_step as ts
 from tf_agents.typing import types
 from tf_agents.utils import common
@@ -15,6 +17,7 @@ from tf_agents.utils import common
 from experiment.agents import checks
 from experiment.agents.actor_critic import make_actor, make_critic, make_optimizers
 from experiment.agents.building import require_copies
+from experiment.agents.draws import Draws
 from experiment.agents.noise_policy import NoisePolicy
 from experiment.errors import check_number
 from experiment.networks import (
@@ -24,12 +27,58 @@ from experiment.networks import (
 )
 
 
+class SmoothedActor(tf.Module):
+    """A target policy with noise of its own, which smooths the value of its actions.
+
+    TF-Agents' TD3 draws that noise with a generator that XLA does not have.
+    """
+
+    def __init__(
+        self, network: Network, draws: Draws, noise: types.Array, clip: types.Array
+    ) -> None:
+        """Args: network: Of actions; draws; noise: Deviation; clip: Largest noise."""
+        super().__init__()
+        self.network = network
+        self._draws = draws
+        self._noise = noise
+        self._clip = clip
+
+    @property
+    def variables(self) -> Sequence[tf.Variable]:
+        """Of the network, in its order."""
+        return list(self.network.variables)
+
+    def __call__(
+        self, *inputs: types.NestedTensor, **keywords: Any
+    ) -> tuple[types.Tensor, types.NestedTensor]:
+        """As the network, with noise on the actions."""
+        action, state = self.network(*inputs, **keywords)
+        drawn = tf.random.stateless_normal(tf.shape(action), self._draws.seed())
+        noise = tf.clip_by_value(drawn * self._noise, -self._clip, self._clip)
+        return action + noise, state
+
+
 class NoisyTd3Agent(tf_td3_agent.Td3Agent):
     """TF-Agents' TD3, which explores differently in each environment of a batch."""
 
-    def __init__(self, *args: Any, exploration_noise: float, **kwargs: Any) -> None:
+    _target_actor_network: Any
+
+    def __init__(
+        self,
+        *args: Any,
+        exploration_noise: float,
+        target_policy_noise: types.Array,
+        target_policy_noise_clip: types.Array,
+        **kwargs: Any,
+    ) -> None:
         """As Td3Agent; exploration_noise: A share of half the range of the action."""
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, target_policy_noise=0.0, **kwargs)
+        self._target_actor_network = SmoothedActor(
+            self._target_actor_network,
+            Draws(self.train_step_counter),
+            target_policy_noise,
+            target_policy_noise_clip,
+        )
         self._collect_policy = NoisePolicy(self.policy, exploration_noise, damping=1.0)
         # TF-Agents passes these in an order that differs from process to process, and
         # Keras stores by the first order what it has gathered: nobody could resume.

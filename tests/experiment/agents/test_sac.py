@@ -25,14 +25,14 @@ def sac(action: Any = continuous.ACTION, **settings: Any) -> tf_agent.TFAgent:
     return continuous.built(agents.sac_agent, action, **settings)
 
 
-def sampled(agent: tf_agent.TFAgent, observations: tf.Tensor) -> Any:
-    """Actions and their log-probabilities, the latter by NumPy.
+def sampled(agent: tf_agent.TFAgent, observations: tf.Tensor, seed: tf.Tensor) -> Any:
+    """Actions drawn with a seed and their log-probabilities, the latter by NumPy.
 
     log π = Σ log N(u; mean, deviation) - log(half range · (1 - tanh² u)), equation 26
     of arXiv:1812.05905 and the change of scale.
     """
     distribution, _ = agent._actor_network(observations)
-    actions = distribution.sample().numpy()
+    actions = distribution.sample(seed=seed).numpy()
     normal = distribution.input_distribution
     mean, deviation = normal.mean().numpy(), normal.stddev().numpy()
     squashed = (actions.astype(np.float64) - continuous.MIDDLE) / continuous.HALF_RANGE
@@ -50,9 +50,9 @@ def test_the_losses_are_those_of_the_paper() -> None:
     The lower of two values counts; the loss of alpha is that of its logarithm, as in
     the authors' code.
     """
-    agent = sac(
-        gamma=0.9, initial_log_alpha=-0.5, target_entropy=-3.0, alpha_learning_rate=0.25
-    )
+    settings = {"initial_log_alpha": -0.5, "target_entropy": -3.0}
+    agent = sac(gamma=0.9, alpha_learning_rate=0.25, **settings)
+    same = sac()._draws  # Of an agent of the same seed: for critics, actor, alpha.
     critics = (agent._critic_network_1, agent._critic_network_2)
     targets = (agent._target_critic_network_1, agent._target_critic_network_2)
     continuous.disturb(*targets)
@@ -61,19 +61,15 @@ def test_the_losses_are_those_of_the_paper() -> None:
     batch = a_batch()
     observation, following = batch.observation[:, 0], batch.observation[:, 1]
     alpha = math.exp(-0.5)
-    tf.random.set_seed(5)
-    next_actions, next_log = sampled(agent, following)
-    actions, log = sampled(agent, observation)
+    next_actions, next_log = sampled(agent, following, same.seed())
+    actions, log = sampled(agent, observation, same.seed())
     next_value = np.min([values(each, following, next_actions) for each in targets], 0)
     goal = continuous.goals(batch, 0.9, next_value - alpha * next_log)
     before = [values(each, observation, batch.action[:, 0]) for each in critics]
     critic_loss = sum(np.mean((goal - each) ** 2) for each in before) / 2
-    tf.random.set_seed(5)  # So the agent draws the same.
     found = agent.train(batch)
     lower = np.min([values(each, observation, actions) for each in critics], 0)
-    tf.random.set_seed(5)
-    for _ in range(3):  # The third draw of the agent is that for alpha.
-        _, last_log = sampled(agent, observation)
+    _, last_log = sampled(agent, observation, same.seed())
     np.testing.assert_allclose(found.extra.critic_loss, critic_loss, rtol=1e-3)
     actor_loss = np.mean(alpha * log - lower)
     np.testing.assert_allclose(found.extra.actor_loss, actor_loss, rtol=1e-3)
