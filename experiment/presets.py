@@ -26,8 +26,11 @@ def find_preset(name: str) -> Path:
 
 
 def find_file(name: str | Path) -> Path | None:
-    """A gin file by its path, else a preset: so gin finds what a file includes."""
-    for path in (Path(name), PRESETS / name):
+    """A gin file by its path, else a preset: so gin finds what a file includes.
+
+    The name of a preset may come without its `.gin`.
+    """
+    for path in (Path(name), PRESETS / name, PRESETS / f"{name}.gin"):
         with contextlib.suppress(OSError):  # The name is too long for a path.
             if path.is_file():
                 return path

@@ -11,12 +11,13 @@ from experiment import definition, presets
 from experiment.errors import ConfigurationError
 
 
+@pytest.mark.parametrize("name", ["dqn_cartpole.gin", "dqn_cartpole"])
 def test_a_preset_is_found_by_its_name_from_any_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The presets belong to the checkout, not to the folder one is in."""
     monkeypatch.chdir(tmp_path)
-    found = presets.find_preset("dqn_cartpole.gin")
+    found = presets.find_preset(name)
     assert found == presets.PRESETS / "dqn_cartpole.gin"
 
 
