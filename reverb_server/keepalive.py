@@ -10,13 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import stat
 from collections.abc import Collection
-from pathlib import Path
 
-# Seconds without a word from the other end until the first probe; between two of them;
-# and those after which it is gone, unless it takes in what was sent. A cable may be cut
-# for shorter without any connection being lost.
+# Seconds without a word from the other end until the first probe, and between two of
+# them. Who answers none for so long, or takes nothing of what was sent, is gone.
 _IDLE_S = 10
 _INTERVAL_S = 5
 _GONE_S = 30
@@ -29,7 +26,7 @@ _OPTIONS = (
 )
 
 
-def keep_alive(ports: Collection[int]) -> int:
+def keep_alive(ports: Collection[int]) -> None:
     """Lets the kernel probe all connections of this process to these ports.
 
     Both copies of gRPC, in Reverb's Python module and in its TensorFlow operations,
@@ -38,27 +35,23 @@ def keep_alive(ports: Collection[int]) -> int:
 
     Args:
       ports: Of servers. What else a process is connected to is left alone.
-
-    Returns:
-      To how many connections it applies.
     """
-    kept = 0
-    for each in Path("/proc/self/fd").iterdir():
-        # It may be closed by now, or no connection.
-        with contextlib.suppress(OSError):
-            kept += _is_kept(int(each.name), ports)
-    return kept
+    with contextlib.suppress(OSError):  # Too many files are open, say.
+        for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  (numbers, not paths)
+            # It may be closed by now, or no connection.
+            with contextlib.suppress(OSError):
+                _keep_alive(int(name), ports)
 
 
-def _is_kept(descriptor: int, ports: Collection[int]) -> bool:
-    """Sets the options if it is a connection to one of the ports; returns whether."""
-    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-        return False
-    with socket.socket(fileno=os.dup(descriptor)) as connection:
-        if connection.family not in (socket.AF_INET, socket.AF_INET6):
-            return False
-        if connection.getpeername()[1] not in ports:
-            return False
-        for option in _OPTIONS:
-            connection.setsockopt(*option)
-    return True
+def _keep_alive(descriptor: int, ports: Collection[int]) -> None:
+    """Sets the options if it is a connection to one of the ports."""
+    # Told its kind, Python neither asks for it nor sets the default time-out.
+    kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
+    connection = socket.socket(socket.AF_INET, kind, 0, fileno=descriptor)
+    try:
+        peer = connection.getpeername()
+        if isinstance(peer, tuple) and peer[1] in ports:
+            for option in _OPTIONS:
+                connection.setsockopt(*option)
+    finally:
+        connection.detach()  # It belongs to somebody else, who closes it.

@@ -23,9 +23,11 @@ from reverb_server.resources import Resources
 from reverb_server.shard import Shard
 from reverb_server.telemetry import TelemetrySender
 
-# Seconds between two looks at the server, and between two telemetry rows.
+# Seconds between two looks at the server, between two telemetry rows, and until new
+# connections are probed.
 _POLL_S = 0.5
 _TELEMETRY_S = 2.0
+_PROBES_S = 2.0
 
 # Seconds without an answer of the server after which the log says so.
 _SILENCE_S = 3.0
@@ -69,7 +71,7 @@ class Membership:
             self._await_shards()
             self.shards = shard_lib.watch(self.manifest, address)
         servers = (address, *(each.address for each in self.shards))
-        self._ports = {address_lib.parse_address(each)[1] for each in servers}
+        self._ports = {int(each.rpartition(":")[2]) for each in servers}
         self._identity = run_tables.Identity.of(self.manifest)
         self._manifests = run_tables.manifests(info)
         self._inserted_items = _inserted(info)
@@ -180,9 +182,11 @@ class Membership:
             self.manifest = run_tables.read_manifest(self.client, self.address, info)
 
     def _watch(self) -> None:
-        telemetry = Interval(_TELEMETRY_S)
+        telemetry, probes = Interval(_TELEMETRY_S), Interval(_PROBES_S)
         last_answer, is_lost = time.monotonic(), False
         while not self._leaving.wait(_POLL_S):
+            if probes.due():
+                keepalive.keep_alive(self._ports)
             silent_s = time.monotonic() - last_answer
             try:
                 info = self.client.server_info(timeout=2)
@@ -196,7 +200,6 @@ class Membership:
             with contextlib.suppress(TimeoutError, *address_lib.NO_ANSWER):
                 self._look(info)
             if telemetry.due():
-                keepalive.keep_alive(self._ports)
                 self._send()
 
     def _note_silence(self, silent_s: float, is_noted: bool) -> bool:

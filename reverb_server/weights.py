@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import Callable
+from typing import Any, Callable
 
 import reverb
 import tensorflow as tf
 from tf_agents.experimental.distributed import reverb_variable_container
+from tf_agents.experimental.distributed.reverb_variable_container import (
+    ReverbVariableContainer,
+)
 from tf_agents.typing import types
 from tf_agents.utils import common
 
@@ -20,8 +23,8 @@ from reverb_server import tables
 # Seconds until the learner must have published its first weights.
 FIRST_WEIGHTS_TIMEOUT_S = 120.0
 
-# Seconds for one look at the server.
-_PULL_TIMEOUT_S = 5
+# Seconds for one look at the server, and for the end of the thread.
+_LOOK_TIMEOUT_S = 5
 
 
 class WeightsPuller:
@@ -48,7 +51,7 @@ class WeightsPuller:
         client = reverb.Client(address)
         tables.require_weights(client, variables)
         self._address = address
-        self._container = self._connect()
+        self._container: Any = None  # ReverbVariableContainer, made when it is used.
         self._variables = variables
         self._interval_s = interval_s
         self._condition = threading.Condition()
@@ -130,38 +133,36 @@ class WeightsPuller:
     def close(self) -> None:
         """Ends the pulling; the weights stay as they are."""
         self._closed.set()
-        self._thread.join(_PULL_TIMEOUT_S)
-
-    def _connect(self) -> reverb_variable_container.ReverbVariableContainer:
-        return reverb_variable_container.ReverbVariableContainer(
-            self._address, [tables.VARIABLES]
-        )
+        self._thread.join(_LOOK_TIMEOUT_S)
 
     def _keep_pulling(self) -> None:
         while not self._closed.is_set():
             try:
                 self._pull()
-            except (tf.errors.OpError, *address_lib.NO_ANSWER) as error:
+            except (tf.errors.OpError, *address_lib.NO_ANSWER, KeyError) as error:
                 logging.warning("weights: pull failed, trying again: %s", error)
             self._closed.wait(self._interval_s)
 
     def _pull(self) -> None:
         if self._pulled is None and not self._are_published():
             return  # A pull could not be ended: it waits as long as there are none.
+        self._container = self._container or ReverbVariableContainer(
+            self._address, [tables.VARIABLES]
+        )
         try:
             weights = self._container.pull(tables.VARIABLES)
         except tf.errors.NotFoundError:
             # TensorFlow has dropped the client: it does at each `tf.random.set_seed`,
             # and if two threads make their first ones at once.
-            self._container = self._connect()
-            return
+            self._container = None
+            raise
         with self._condition:
             self._pulled = weights
             self._pulled_step = int(weights[reverb_variable_container.TRAIN_STEP_KEY])
             self._condition.notify_all()
 
     def _are_published(self) -> bool:
-        info = self._client.server_info(timeout=_PULL_TIMEOUT_S)
+        info = self._client.server_info(timeout=_LOOK_TIMEOUT_S)
         return bool(info[tables.VARIABLES].current_size)
 
 

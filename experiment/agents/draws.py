@@ -12,7 +12,8 @@ from tf_agents.typing import types
 class Draws:
     """Seeds for TensorFlow's stateless random operations, one for each draw.
 
-    XLA's own generator heeds no seed: what it draws is the same in every run.
+    XLA's own generator heeds no seed: on a processor, with TensorFlow 2.15, what it
+    draws is the same in every process.
     """
 
     def __init__(self, train_step: tf.Variable) -> None:
@@ -20,7 +21,7 @@ class Draws:
         self._train_step = train_step
         # Follows from the run's, see `seeding.seed_role`.
         self._seed = int(np.random.randint(2**31 - 1))  # noqa: NPY002
-        self._draws = itertools.count()  # In a graph: the places that draw.
+        self._draws = itertools.count()  # In a graph: the places of each trace.
 
     def seed(self) -> types.Tensor:
         """Of the next draw: int32 [2]."""

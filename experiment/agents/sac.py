@@ -27,7 +27,9 @@ from experiment.networks import (
 class SeededSacAgent(tf_sac_agent.SacAgent):
     """TF-Agents' SAC, whose draws follow the run's seed when XLA compiles them too."""
 
-    def __init__(self, *args: Any, train_step_counter: tf.Variable, **kwargs: Any):
+    def __init__(
+        self, *args: Any, train_step_counter: tf.Variable, **kwargs: Any
+    ) -> None:
         """As SacAgent."""
         super().__init__(*args, train_step_counter=train_step_counter, **kwargs)
         self._draws = Draws(train_step_counter)

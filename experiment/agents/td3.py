@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Callable
 
 import gin
 import tensorflow as tf
@@ -27,39 +26,12 @@ from experiment.networks import (
 )
 
 
-class SmoothedActor(tf.Module):
-    """A target policy with noise of its own, which smooths the value of its actions.
-
-    TF-Agents' TD3 draws that noise with a generator that XLA does not have.
-    """
-
-    def __init__(
-        self, network: Network, draws: Draws, noise: types.Array, clip: types.Array
-    ) -> None:
-        """Args: network: Of actions; draws; noise: Deviation; clip: Largest noise."""
-        super().__init__()
-        self.network = network
-        self._draws = draws
-        self._noise = noise
-        self._clip = clip
-
-    @property
-    def variables(self) -> Sequence[tf.Variable]:
-        """Of the network, in its order."""
-        return list(self.network.variables)
-
-    def __call__(
-        self, *inputs: types.NestedTensor, **keywords: Any
-    ) -> tuple[types.Tensor, types.NestedTensor]:
-        """As the network, with noise on the actions."""
-        action, state = self.network(*inputs, **keywords)
-        drawn = tf.random.stateless_normal(tf.shape(action), self._draws.seed())
-        noise = tf.clip_by_value(drawn * self._noise, -self._clip, self._clip)
-        return action + noise, state
-
-
 class NoisyTd3Agent(tf_td3_agent.Td3Agent):
-    """TF-Agents' TD3, which explores differently in each environment of a batch."""
+    """TF-Agents' TD3, with noise of its own.
+
+    It explores differently in each environment of a batch, and what smooths the target
+    policy follows the run's seed when XLA compiles it too.
+    """
 
     _target_actor_network: Any
 
@@ -73,12 +45,8 @@ class NoisyTd3Agent(tf_td3_agent.Td3Agent):
     ) -> None:
         """As Td3Agent; exploration_noise: A share of half the range of the action."""
         super().__init__(*args, target_policy_noise=0.0, **kwargs)
-        self._target_actor_network = SmoothedActor(
-            self._target_actor_network,
-            Draws(self.train_step_counter),
-            target_policy_noise,
-            target_policy_noise_clip,
-        )
+        self._draws = Draws(self.train_step_counter)
+        self._noise = (target_policy_noise, target_policy_noise_clip)
         self._collect_policy = NoisePolicy(self.policy, exploration_noise, damping=1.0)
         # TF-Agents passes these in an order that differs from process to process, and
         # Keras stores by the first order what it has gathered: nobody could resume.
@@ -86,6 +54,27 @@ class NoisyTd3Agent(tf_td3_agent.Td3Agent):
             self._critic_network_1.trainable_variables
             + self._critic_network_2.trainable_variables
         )
+
+    def critic_loss(self, *args: Any, **kwargs: Any) -> tf_agent.LossInfo:
+        """As Td3Agent's, which adds the noise inside: none, as it is told here."""
+        network = self._target_actor_network
+        self._target_actor_network = self._smoothed(network)
+        try:
+            return super().critic_loss(*args, **kwargs)
+        finally:
+            self._target_actor_network = network
+
+    def _smoothed(self, network: Network) -> Callable[..., tuple[types.Tensor, Any]]:
+        """The network, with noise on its actions."""
+        deviation, largest = self._noise
+
+        def act(*args: Any, **kwargs: Any) -> tuple[types.Tensor, Any]:
+            action, state = network(*args, **kwargs)
+            drawn = tf.random.stateless_normal(tf.shape(action), self._draws.seed())
+            noise = tf.clip_by_value(drawn * deviation, -largest, largest)
+            return action + noise, state
+
+        return act
 
 
 @gin.configurable

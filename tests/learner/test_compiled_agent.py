@@ -136,17 +136,18 @@ def test_agents_that_draw_numbers_learn(name: str, jit_compile: bool) -> None:
 
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_each_step_draws_numbers_of_its_own(jit_compile: bool) -> None:
-    """XLA has a generator of its own; it goes on from step to step and call to call."""
+    """From step to step and call to call."""
     agent = agent_of_seed(1, PENDULUM.format(name="sac"))
 
     def train(experience: types.NestedTensor) -> tf_agent.LossInfo:
         step = ts.restart(experience.observation[:, 0], BATCH_SIZE)
-        total = tf.reduce_sum(agent.collect_policy.action(step).action)
-        sums.assign(tf.tensor_scatter_nd_update(sums, [[counter]], [total]))
-        counter.assign_add(1)
+        total = tf.reduce_sum(agent._actions_and_log_probs(step)[0])
+        place = tf.cast(agent.train_step_counter, tf.int32)
+        sums.assign(tf.tensor_scatter_nd_update(sums, [[place]], [total]))
+        agent.train_step_counter.assign_add(1)
         return tf_agent.LossInfo(total, ())
 
-    sums, counter = tf.Variable(tf.zeros([2 * BATCHES])), tf.Variable(0)
+    sums = tf.Variable(tf.zeros([2 * BATCHES]))
     batches = experience(agent)
     same = tf.nest.map_structure(lambda column: column[:1], batches)
     same = tf.nest.map_structure(lambda c: tf.repeat(c, BATCHES, axis=0), same)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
 
 import portpicker
+import psutil
 import pytest
 
 from experiment import definition, process, run_status
@@ -190,3 +192,23 @@ def test_a_server_that_is_gone_is_given_up(
     wait_until(lambda: reasons)
     assert f"Reverb server at {run.address} has not answered" in reasons[0]
     assert joined.is_running()  # Nobody said that the run was over.
+
+
+def test_connections_to_the_server_are_probed(
+    run: RunServer, join: Join, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the kernel, see `keepalive`; gRPC makes them whenever it likes to."""
+    monkeypatch.setattr(membership, "_PROBES_S", 0.05)
+    join()
+    port = int(run.address.rpartition(":")[2])
+
+    def probed() -> list[bool]:
+        found = []
+        for each in psutil.Process().net_connections("tcp"):
+            if each.raddr and each.raddr.port == port:
+                with socket.socket(fileno=os.dup(each.fd)) as made:
+                    option = (socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                    found.append(bool(made.getsockopt(*option)))
+        return found
+
+    wait_until(lambda: any(probed()) and all(probed()))

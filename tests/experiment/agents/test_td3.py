@@ -35,14 +35,14 @@ def test_the_critics_loss_is_that_of_the_paper(noise: float, clip: float) -> Non
     agent = td3(gamma=0.9, target_policy_noise=noise, target_policy_noise_clip=clip)
     critics = (agent._critic_network_1, agent._critic_network_2)
     targets = (agent._target_critic_network_1, agent._target_critic_network_2)
-    continuous.disturb(*targets, agent._target_actor_network.network)
+    continuous.disturb(*targets, agent._target_actor_network)
     batch = a_batch()
     observation, following = batch.observation[:, 0], batch.observation[:, 1]
     middle, half = continuous.MIDDLE, continuous.HALF_RANGE
-    same = td3()._target_actor_network._draws  # Of an agent of the same seed.
+    same = td3()._draws  # Of an agent of the same seed.
     drawn = tf.random.stateless_normal([16, 2], same.seed()) * noise * half
     smooth = np.clip(drawn, -clip * half, clip * half)
-    target_action = agent._target_actor_network.network(following)[0].numpy() + smooth
+    target_action = agent._target_actor_network(following)[0].numpy() + smooth
     next_action = np.clip(target_action, middle - half, middle + half)
     next_value = np.min([values(each, following, next_action) for each in targets], 0)
     goal = continuous.goals(batch, 0.9, next_value)
