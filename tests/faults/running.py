@@ -126,6 +126,11 @@ class Running:
                     found.append(process)
         return found
 
+    def successor(self, role: str, before: int) -> psutil.Process:
+        """Waits for another process of a role than `before`, which has ended."""
+        self.wait(lambda: {each.pid for each in self._alive(role, None)} - {before})
+        return self.process(role)
+
     def wait_until_replaced(self, role: str, task: int, before: int) -> int:
         """Waits for another process than `before`, and its steps; returns its pid."""
 

@@ -18,6 +18,9 @@ pytestmark = pytest.mark.slow
 # Seconds after which everybody takes the server for lost, with one look more.
 _NOTICED_S = 8.0
 
+# What has to grow without it.
+_GROWING = (("learner", "train_step"), ("reverb_server", "env_steps"))
+
 
 @dataclasses.dataclass(frozen=True)
 class Story:
@@ -62,11 +65,24 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         run.wait(lambda: run.snapshots(shard=1))
         env_steps = run.count("reverb_server", "env_steps") or 0
         killed_at, pid = time.time(), run.kill("replay_shard")
+        successor = run.successor("replay_shard", pid)
+        successor.suspend()  # It may be back before anybody has told a figure twice.
+        run.wait(lambda: _has_gone_on(run, killed_at + _NOTICED_S))
+        successor.resume()
         run.wait(lambda: _of_another(run, pid))
         back_at = _of_another(run, pid)[0]["time"]
         exit_code = run.command.wait(timeout_s=400)
         run.command.assert_nothing_is_left()
         yield Story(run, killed_at, back_at, env_steps, exit_code)
+
+
+def _has_gone_on(run: Running, since: float) -> bool:
+    """Whether both figures that have to grow were told twice since then."""
+    return all(
+        len([row for row in run.rows(role) if row["time"] > since and figure in row])
+        > 1
+        for role, figure in _GROWING
+    )
 
 
 def _of_another(run: Running, pid: int) -> list[dict[str, Any]]:
@@ -84,7 +100,7 @@ def test_the_run_reaches_its_end(story: Story) -> None:
 
 
 def test_acting_and_training_go_on_without_it(story: Story) -> None:
-    for role, figure in (("learner", "train_step"), ("reverb_server", "env_steps")):
+    for role, figure in _GROWING:
         values = story.between(role, figure)
         assert values[-1] > values[0], (role, values)
     for name in ("actor-0", "actor-1", "learner"):
