@@ -178,8 +178,12 @@ class Running:
 
     def checkpoints(self) -> list[int]:
         """Train steps of the learner's checkpoints that are whole."""
-        whole = (self.folder / run_dir.CHECKPOINTS).glob("ckpt-*.index")
-        return sorted(int(path.stem.removeprefix("ckpt-")) for path in whole)
+        indices = (self.folder / run_dir.CHECKPOINTS).glob("ckpt-*.index")
+        return sorted(
+            int(path.stem.removeprefix("ckpt-"))
+            for path in indices
+            if _has_content(path)
+        )
 
     def assert_interrupted(self) -> None:
         """Fails unless what was stored last is of the end, and all of one moment."""
@@ -194,6 +198,14 @@ class Running:
         """Whether a process has said something in its log."""
         log = self.folder / run_dir.LOGS_DIR / f"{name}.log"
         return log.exists() and text in log.read_text(errors="replace")
+
+
+def _has_content(path: Path) -> bool:
+    """Whether it is there still, and whoever writes it has come to its content."""
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def launch_broken(launch: Callable[..., Command], folder: Path, *flags: str) -> Command:

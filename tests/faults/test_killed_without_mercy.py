@@ -49,7 +49,9 @@ def test_a_learner_killed_while_it_saves_goes_on_from_the_last_whole_checkpoint(
             run.running.wait(lambda: said in learner.output)  # noqa: B023
             assert not any(path.exists() for path in half_written)
         run.running.wait(lambda: run.running.checkpoints()[-1:] > [stored])  # noqa: B023
-        assert "damaged" not in learner.output
+        # TensorFlow may have been killed before the first byte of its last file.
+        damaged = folder.glob("damaged-*.index")
+        assert all(path.stat().st_size == 0 for path in damaged)
         if number < len(written):
             run.running.wait(written[number])
             learner.send(signal.SIGKILL)
