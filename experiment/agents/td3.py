@@ -56,7 +56,7 @@ class NoisyTd3Agent(tf_td3_agent.Td3Agent):
         )
 
     def critic_loss(self, *args: Any, **kwargs: Any) -> tf_agent.LossInfo:
-        """As Td3Agent's, which adds the noise inside: none, as it is told here."""
+        """As Td3Agent's, whose own noise is 0: it comes with the target actions."""
         network = self._target_actor_network
         self._target_actor_network = self._smoothed(network)
         try:

@@ -24,17 +24,19 @@ ENVS = 3
 RATIO = 4.0
 
 
+_SETTINGS = f"""
+Replay.samples_per_insert = {RATIO}
+Train.steps_per_call = 1
+Train.jit_compile = False
+"""
+
+
 def test_each_server_is_sampled_in_proportion_to_what_is_written_there(
     tmp_path: Path,
 ) -> None:
     """Its limiter holds the ratio of samples to inserts there, so in the whole."""
-    bindings = f"""
-        Replay.samples_per_insert = {RATIO}
-        Train.steps_per_call = 1
-        Train.jit_compile = False
-        """
     with contextlib.ExitStack() as stack:
-        run = ShardedRun(tmp_path, stack, bindings=bindings)
+        run = ShardedRun(tmp_path, stack, bindings=_SETTINGS)
         stack.callback(run.close)
         servers: list[RunServer | ShardServer] = [run.first, run.serve_shard()]
         actor, learner = run.join(figures.ACTOR), run.join(figures.LEARNER)
