@@ -128,7 +128,8 @@ def farewell(options: Options, outcome: Outcome, result: Path) -> None:
     ]
     print_line(", ".join(parts))
     print_line(f"see {folder}: {', '.join(found)}")
-    print_line(f"curves: .venv/bin/tensorboard --logdir {folder}")
+    tensorboard = short(Path(sys.executable).with_name("tensorboard"))
+    print_line(f"curves: {tensorboard} --logdir {folder}")
 
 
 def _what(options: Options) -> str:

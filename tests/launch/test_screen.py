@@ -142,6 +142,7 @@ def test_the_end_names_only_what_is_there(
     _, see, curves = told(root_dir, Outcome("max_train_steps", 0), capsys)
     assert see == "see runs/one: result.json, videos/trained.mp4, logs"
     assert curves.endswith("tensorboard --logdir runs/one")
+    assert Path(curves.split()[1]).exists()
 
 
 def test_the_log_gets_what_libraries_write_to_standard_error(
