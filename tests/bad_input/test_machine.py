@@ -21,7 +21,7 @@ from experiment.settings import Replay
 from reverb_server import tables
 from tests.launch.small_machine import set_memory
 from tests.reverb_server.conftest import Built
-from tests.system.commands import CHECKOUT, Start
+from tests.system.commands import CHECKOUT, TIMEOUT_S, Start
 
 SETUP = (CHECKOUT / "setup.py").read_text()
 
@@ -204,5 +204,5 @@ def test_a_server_passes_a_proxy_by_too(
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     port = portpicker.pick_unused_port()
     server = role("reverb_server", "--root_dir=run", f"--port={port}")
-    server.wait_until(lambda: "is served at" in server.output, timeout_s=110)
+    server.wait_until(lambda: "is served at" in server.output, TIMEOUT_S)
     assert "http_proxy is set; passing it by to reach localhost" in server.output

@@ -92,16 +92,16 @@ def _trains_on_without_snapshots(running: Running) -> int:
     reserve = running.folder / "reserve"
     reserve.write_bytes(bytes(100_000))
 
-    def has_learner_told() -> bool:
-        """Through a file of this disk: if there is no byte left, it gets some."""
+    def is_told(fact: Callable[[], bool]) -> bool:
+        """By figures, through a file of this disk, which gets room if it is full."""
         if "metrics.jsonl cannot be written" in running.news:
             reserve.unlink(missing_ok=True)
-        return "problem: learner: train step" in running.news
+        return fact()
 
-    running.wait(has_learner_told)
+    running.wait(lambda: is_told(lambda: "problem: learner: train" in running.news))
     assert "could not be stored, training goes on: " in running.news
     step = _last_step(running)
-    running.wait(lambda: _last_step(running) > step)
+    running.wait(lambda: is_told(lambda: _last_step(running) > step))
     stored = running.checkpoints()
     assert stored
     return stored[-1]
