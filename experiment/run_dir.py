@@ -62,7 +62,7 @@ def claim(root_dir: Path, resume: bool) -> Path:
         used = (root_dir / MANIFEST).exists()
     except (OSError, RuntimeError) as error:  # No such user; a loop of links.
         raise ConfigurationError(
-            f"--root_dir {root_dir} is no folder ({error}); choose another."
+            f"--root_dir {root_dir} cannot be used ({error}); choose another."
         ) from error
     # There is no link yet, or it would be resolved.
     if root_dir == RUNS.resolve() / LATEST and not resume:
