@@ -171,6 +171,13 @@ def test_a_path_that_cannot_be_a_folder_is_refused(tmp_path: Path, below: str) -
     assert "File exists" in str(raised.value) or "Not a dir" in str(raised.value)
 
 
+def test_a_loop_of_links_is_refused(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(ConfigurationError, match=f"{loop} cannot be used .*oop"):
+        run_dir.claim(loop, resume=False)
+
+
 def test_a_file_system_that_takes_no_files_is_refused() -> None:
     """Even root cannot write there, whatever the permission bits say."""
     with pytest.raises(ConfigurationError, match="--root_dir /proc/"):

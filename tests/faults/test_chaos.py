@@ -10,7 +10,6 @@ import pytest
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_a_run_recovers_from_whatever_happens(
     role: Callable[..., Any], tmp_path: Path
 ) -> None:

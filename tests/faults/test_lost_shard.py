@@ -71,7 +71,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         successor.resume()
         run.wait(lambda: _of_another(run, pid))
         back_at = _of_another(run, pid)[0]["time"]
-        exit_code = run.command.wait(timeout_s=400)
+        exit_code = run.command.wait()
         run.command.assert_nothing_is_left()
         yield Story(run, killed_at, back_at, env_steps, exit_code)
 

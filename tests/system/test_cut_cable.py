@@ -16,7 +16,7 @@ from tests import hosts as hosts_lib
 from tests.hosts import Host
 from tests.system.commands import CHECKOUT, TIMEOUT_S, Command
 
-pytestmark = [hosts_lib.needed, pytest.mark.timeout(600)]
+pytestmark = hosts_lib.needed
 
 _RUN_MODULE = str(CHECKOUT / "launch" / "run_module.py")
 _CLIENT = str(Path(__file__).with_name("cut_off_client.py"))
